@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
+from imgpipe import colour
 from imgpipe.errors import FailureCode, PictureError
+from imgpipe.info import ImageInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MODES: tuple[Mode, ...] = ("L", "LA", "RGB", "RGBA", "La", "RGBa")
 _MODE_OF_CHANNELS: dict[int, Mode] = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_WITHOUT_ALPHA: dict[Mode, Mode] = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB"}
+_WITH_ALPHA: dict[Literal["L", "RGB"], Mode] = {"L": "LA", "RGB": "RGBA"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Frame:
         """Wrap a Pillow image in one of the modes of `MODES`."""
         if image.mode not in MODES:
             raise PictureError(FailureCode.MODE_UNSUPPORTED, f"a frame cannot hold pixels of mode {image.mode}")
-        return cls(image, cast("Mode", image.mode), icc)
+        return cls(image, image.mode, icc)
 
     @classmethod
     def of_array(cls, array: NDArray[Any], icc: bytes | None = None) -> Frame:
@@ -59,14 +63,21 @@ class Frame:
         return self.buffer.height if isinstance(self.buffer, Image.Image) else int(self.buffer.shape[0])
 
     @property
+    def info(self) -> ImageInfo:
+        """Size and layout, as a header would tell them."""
+        return ImageInfo(width=self.width, height=self.height, mode=self.mode, has_profile=self.icc is not None)
+
+    @property
     def image(self) -> Image.Image:
         """The pixels as a Pillow image; treat it as read-only."""
         return self.buffer if isinstance(self.buffer, Image.Image) else Image.fromarray(self.buffer)
 
     @property
     def array(self) -> Pixels:
-        """The pixels as a uint8 array; treat it as read-only."""
-        return np.asarray(self.buffer)
+        """The pixels as a uint8 array; it cannot be written to."""
+        pixels = np.asarray(self.buffer).view()
+        pixels.flags.writeable = False
+        return pixels
 
     def in_pillow(self) -> Frame:
         """Return this frame with a Pillow image as its buffer."""
@@ -81,21 +92,24 @@ class Frame:
         return replace(self, buffer=self.array, conversions=self.conversions + 1)
 
     def with_image(self, image: Image.Image) -> Frame:
-        """Return this frame with the pixels of a Pillow image."""
+        """Return this frame with the pixels of a Pillow image. A profile that does not fit them is dropped."""
         fresh = Frame.of_image(image)
-        return replace(self, buffer=fresh.buffer, mode=fresh.mode)
+        return _with_fitting_profile(replace(self, buffer=fresh.buffer, mode=fresh.mode))
 
     def with_array(self, array: NDArray[Any]) -> Frame:
-        """Return this frame with the pixels of an array; premultiplied frames stay premultiplied."""
+        """Return this frame with the pixels of an array; premultiplied frames stay premultiplied.
+
+        A profile that does not fit them is dropped.
+        """
         buffer, mode = _checked(array)
         if self.mode[-1] == "a" and mode[-1] == "A":
             mode = "La" if mode == "LA" else "RGBa"
-        return replace(self, buffer=buffer, mode=mode)
+        return _with_fitting_profile(replace(self, buffer=buffer, mode=mode))
 
     def in_mode(self, mode: Mode) -> Frame:
-        """Return this frame in another layout. Removing alpha drops it; see `flattened` to blend it instead.
+        """Return this frame in another layout. Removing alpha drops it and blends nothing.
 
-        Going to and from grey does not look at the profile: the caller does (see `in_srgb`).
+        Going to and from grey drops the profile; see `in_colours` to obey it instead.
         """
         if self.mode == mode:
             return self
@@ -111,7 +125,37 @@ class Frame:
             image = image.convert("LA").convert("La")
         else:
             image = image.convert(mode)
-        return replace(frame, buffer=image, mode=mode)
+        return _with_fitting_profile(replace(frame, buffer=image, mode=mode))
+
+    def in_srgb(self) -> Frame:
+        """Return this frame with its colours converted from its profile to sRGB, alpha untouched.
+
+        Without a profile that fits, it is returned as it is: such pixels are taken for sRGB. A grey profile gives RGB.
+        A profile that cannot be read is dropped, with the note `profile-unreadable`.
+        """
+        if self.icc is None or self.icc == colour.srgb_profile() or not colour.fits(self.icc, self.mode):
+            return self
+        frame = self.straight().in_pillow()
+        alpha = frame.image.getchannel("A") if frame.mode[-1] == "A" else None
+        try:
+            image = colour.to_srgb(frame.in_mode(_WITHOUT_ALPHA[frame.mode]).image, self.icc)
+        except ImageCms.PyCMSError:
+            return replace(self, icc=None).noting("profile-unreadable")
+        if alpha is not None:
+            image.putalpha(alpha)
+        return replace(frame, buffer=image, mode="RGBA" if alpha else "RGB", icc=colour.srgb_profile())
+
+    def in_colours(self, colours: Literal["L", "RGB"]) -> Frame:
+        """Return this frame in grey or in colour, alpha kept; the profile is obeyed where that changes anything.
+
+        Grey made from colour is the luma of sRGB (ITU-R 601) and has no profile.
+        """
+        if self.mode.startswith(colours):
+            return self
+        frame = self.straight().in_srgb()
+        if colours == "L" and frame.icc == colour.srgb_profile():
+            frame = replace(frame, icc=None)
+        return frame.in_mode(_WITH_ALPHA[colours] if frame.mode[-1] == "A" else colours)
 
     def straight(self) -> Frame:
         """Return this frame with colour that is not premultiplied by alpha."""
@@ -122,8 +166,14 @@ class Frame:
         return self.in_mode("La") if self.mode == "LA" else self.in_mode("RGBa") if self.mode == "RGBA" else self
 
     def noting(self, note: str) -> Frame:
-        """Return this frame with one more note."""
-        return replace(self, notes=(*self.notes, note))
+        """Return this frame with one more note; the same note twice says nothing new."""
+        return self if note in self.notes else replace(self, notes=(*self.notes, note))
+
+
+def _with_fitting_profile(frame: Frame) -> Frame:
+    if frame.icc is None or colour.fits(frame.icc, frame.mode):
+        return frame
+    return replace(frame, icc=None).noting("profile-dropped")
 
 
 def _checked(array: NDArray[Any]) -> tuple[Pixels, Mode]:

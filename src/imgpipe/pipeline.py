@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from imgpipe.errors import BadPipeline, FailureCode, PictureError, Problem
-from imgpipe.filters import Filter, find, run_filter
-from imgpipe.filters.parameters import check_all, unknown_hint
+from imgpipe.filters.base import Filter
+from imgpipe.filters.notation import MAX_FILTERS, filters_from_data, filters_from_text
+from imgpipe.filters.parameters import shown
+from imgpipe.filters.running import filter_bytes, plan_filter, run_filters
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from imgpipe.filters.base import Kind
-    from imgpipe.filters.parameters import Value
     from imgpipe.frame import Frame
     from imgpipe.info import ImageInfo
 
-MAX_FILTERS = 32
-
-PipelineLike = "Pipeline | Filter | str | Sequence[Any] | Mapping[str, Any]"
+PipelineLike: TypeAlias = "Pipeline | Filter | str | Sequence[Any] | Mapping[str, Any]"
 """Everything that `Pipeline.of` understands."""
 
 
@@ -38,25 +37,23 @@ class Pipeline:
 
     def __init__(self, filters: Sequence[Filter] = ()) -> None:
         object.__setattr__(self, "filters", tuple(filters))
-        wrong = [f for f in self.filters if not isinstance(f, Filter)]
+        given: tuple[object, ...] = self.filters
+        wrong = [step for step in given if not isinstance(step, Filter)]
         if wrong:
-            raise BadPipeline([Problem("pipeline", f"{wrong[0]!r} is not a filter")])
+            raise BadPipeline([Problem("pipeline", f"{shown(wrong[0])} is not a filter")])
         if len(self.filters) > MAX_FILTERS:
-            raise BadPipeline(
-                [Problem("pipeline", f"has {len(self.filters)} filters, at most {MAX_FILTERS} are allowed")]
-            )
+            problem = f"has {len(self.filters)} filters, at most {MAX_FILTERS} are allowed"
+            raise BadPipeline([Problem("pipeline", problem)])
 
     @classmethod
     def of(cls, source: Any) -> Pipeline:
-        """Return the pipeline that a text, a filter, JSON-like data or a pipeline describes."""
+        """Return the pipeline that a text (also of JSON), a filter, JSON-like data or a pipeline describes."""
         if isinstance(source, Pipeline):
             return source
         if isinstance(source, Filter):
             return cls([source])
         if isinstance(source, str):
-            return cls.parse(source)
-        if isinstance(source, Sequence) and all(isinstance(item, Filter) for item in source):
-            return cls(source)
+            return cls.from_json(source) if source.lstrip().startswith(("{", "[")) else cls.parse(source)
         return cls.from_data(source)
 
     @classmethod
@@ -65,7 +62,7 @@ class Pipeline:
 
         Values with spaces or any of `,|=:"` stand in double quotes, as in JSON.
         """
-        return _build(_from_text(step) for step in _split(text, "|") if step.strip())
+        return cls(filters_from_text(text))
 
     @classmethod
     def from_data(cls, data: Any) -> Pipeline:
@@ -74,24 +71,14 @@ class Pipeline:
         Accepted: `{"filters": [...], "filter_params": {name: {...}}}` and a bare list of filters. Each filter is a
         name, a text as in `parse`, `{"name": ..., "params": {...}}`, or `{"name": ..., parameter: value, ...}`.
         """
-        filters, shared = data, {}
-        if isinstance(data, Mapping):
-            unknown = set(data) - {"filters", "filter", "filter_params", "version"}
-            if unknown:
-                raise BadPipeline(
-                    [Problem("pipeline", f"no key {sorted(unknown)[0]!r}", "known: filters, filter_params")]
-                )
-            filters, shared = data.get("filters", data.get("filter", ())), data.get("filter_params") or {}
-        if isinstance(filters, str) or not isinstance(filters, Sequence) or not isinstance(shared, Mapping):
-            raise BadPipeline([Problem("pipeline", "expected a list of filters", 'as {"filters": ["resize", "blur"]}')])
-        return _build(_steps_from_data(filters, shared))
+        return cls(filters_from_data(data))
 
     @classmethod
     def from_json(cls, text: str) -> Pipeline:
         """Read the JSON form from a string."""
         try:
             return cls.from_data(json.loads(text))
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # ValueError alone: a number of more than 4300 digits
             raise BadPipeline([Problem("pipeline", f"not JSON: {error}")]) from error
 
     def to_data(self) -> dict[str, Any]:
@@ -106,9 +93,9 @@ class Pipeline:
         """Return the TOML form: one `[[filters]]` table per filter."""
         blocks = []
         for step in self.filters:
-            # JSON's strings and numbers are TOML's as well; TOML has no null, so what is None is left out.
-            lines = [f"{name} = {json.dumps(value)}" for name, value in step.params().items() if value is not None]
-            blocks.append("\n".join(["[[filters]]", f"name = {json.dumps(step.spec.name)}", *lines]))
+            # TOML has no null: what is None is left out, and None is then the default (`Parameter` sees to that).
+            lines = [f"{name} = {_toml(value)}" for name, value in step.params().items() if value is not None]
+            blocks.append("\n".join(["[[filters]]", f"name = {_toml(step.spec.name)}", *lines]))
         return "\n\n".join(blocks) + "\n" if blocks else "filters = []\n"
 
     def __str__(self) -> str:
@@ -124,7 +111,7 @@ class Pipeline:
 
     @property
     def fingerprint(self) -> str:
-        """A hash that changes when the pixels would: names, versions and every parameter, not the way it was written."""
+        """A hash that changes when the pixels would: of names, versions and parameters, however they were written."""
         steps = [[step.spec.name, step.spec.version, sorted(step.params().items())] for step in self.filters]
         return hashlib.sha256(json.dumps(steps, separators=(",", ":")).encode()).hexdigest()[:16]
 
@@ -132,8 +119,20 @@ class Pipeline:
         """Return the picture as it is before the first filter and after each one, from the header alone."""
         stages = [info]
         for step in self.filters:
-            stages.append(step.plan(stages[-1]))
+            stages.append(plan_filter(step, stages[-1]))
         return stages
+
+    def memory_bytes(self, info: ImageInfo) -> int:
+        """Estimate the most memory that the pixels of one frame need at once, from the header alone.
+
+        That is the costliest filter's input, output and scratch; reading and writing the file is not part of it.
+        """
+        peak, backend = info.frame_bytes, "pillow"
+        for step, before in zip(self.filters, self.stages(info), strict=False):
+            if not step.is_identity(before):
+                peak = max(peak, filter_bytes(step, before, crosses=step.spec.backend != backend))
+                backend = step.spec.backend
+        return peak
 
     def check_size(self, info: ImageInfo, max_pixels: int) -> None:
         """Raise `PictureError` TOO_LARGE if a filter would make a picture of more than `max_pixels`."""
@@ -148,136 +147,9 @@ class Pipeline:
 
     def apply(self, frame: Frame) -> Frame:
         """Send a frame through all filters."""
-        for step in self.filters:
-            frame = run_filter(step, frame)
-        return frame
+        return run_filters(self.filters, frame)
 
 
-def _build(steps: Any) -> Pipeline:
-    """Make every filter, gathering the problems of all of them."""
-    filters: list[Filter] = []
-    problems: list[Problem] = []
-    for number, make in enumerate(steps, 1):
-        try:
-            filters.append(make())
-        except BadPipeline as error:
-            problems.extend(Problem(f"filter {number}, {p.where}", p.what, p.hint) for p in error.problems)
-    if problems:
-        raise BadPipeline(problems)
-    return Pipeline(filters)
-
-
-def _make(name: str, given: Mapping[str, object]) -> Filter:
-    cls = find(name)
-    values: dict[str, object] = {}
-    problems = []
-    for key, value in given.items():
-        field = cls.aliases.get(key, key)
-        if field in values:
-            problems.append(Problem(f"{name}.{field}", "given twice"))
-        values[field] = value
-    clean, wrong = check_all(name, cls.parameters(), values)
-    problems.extend(wrong)
-    if problems:
-        raise BadPipeline(problems)
-    return cls(**clean)
-
-
-def _steps_from_data(filters: Sequence[Any], shared: Mapping[str, Any]) -> Any:
-    used = set()
-    for item in filters:
-        if isinstance(item, Mapping):
-            flat = {key: value for key, value in item.items() if key not in {"name", "params"}}
-            nested = item.get("params", {})
-            name, params = item.get("name"), {**flat, **nested} if isinstance(nested, Mapping) else nested
-        elif isinstance(item, str) and (":" in item or item not in shared):
-            yield _from_text(item)
-            continue
-        else:
-            name, params = item, {}
-        if isinstance(name, str) and isinstance(params, Mapping):
-            used.add(name)
-            yield _bound(name, {**_params(shared.get(name, {})), **params})
-        else:
-            yield _refusing(Problem("filter", f"expected a name and parameters, got {str(item)[:80]!r}"))
-    for name in shared:
-        if name not in used:
-            yield _refusing(
-                Problem("filter_params", f"{name!r} is not in filters", unknown_hint(name, map(str, filters)))
-            )
-
-
-def _params(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {"": value}
-
-
-def _bound(name: str, params: Mapping[str, object]) -> Any:
-    return lambda: _make(name, params)
-
-
-def _refusing(problem: Problem) -> Any:
-    def refuse() -> Filter:
-        raise BadPipeline([problem])
-
-    return refuse
-
-
-def _from_text(step: str) -> Any:
-    def make() -> Filter:
-        name, _, rest = step.strip().partition(":")
-        name = name.strip()
-        cls = find(name)
-        positional: list[str] = []
-        named: dict[str, object] = {}
-        for word in _split(rest, ",") if rest.strip() else ():
-            key, equals, value = _partition(word)
-            if not equals:
-                if named:
-                    raise BadPipeline([Problem(name, f"{word.strip()!r} has no name but stands after one that has")])
-                positional.append(str(_unquoted(name, word)))
-                continue
-            if key in named:
-                raise BadPipeline([Problem(f"{name}.{key}", "given twice")])
-            parameter = cls.parameters().get(cls.aliases.get(key, key))
-            text = _unquoted(name, value)
-            quoted = value.strip().startswith('"')
-            named[key] = parameter.from_text(text) if parameter and not quoted else text
-        first = cls.from_positional(positional) if positional else {}
-        twice = [key for key in named if cls.aliases.get(key, key) in first]
-        if twice:
-            raise BadPipeline([Problem(f"{name}.{twice[0]}", "given twice")])
-        return _make(name, {**first, **named})
-
-    return make
-
-
-_QUOTED_OR_CHAR = re.compile(r'"(?:[^"\\]|\\.)*"|.', re.DOTALL)
-
-
-def _split(text: str, separator: str) -> list[str]:
-    """Split at `separator` outside double quotes."""
-    parts = [""]
-    for token in _QUOTED_OR_CHAR.findall(text):
-        if token == separator:
-            parts.append("")
-        else:
-            parts[-1] += token
-    return parts
-
-
-def _partition(word: str) -> tuple[str, bool, str]:
-    key, *values = _split(word, "=")
-    return key.strip(), bool(values), "=".join(values)
-
-
-def _unquoted(where: str, text: str) -> str:
-    text = text.strip()
-    if not text.startswith('"'):
-        return text
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = None
-    if not isinstance(value, str):
-        raise BadPipeline([Problem(where, f"{text} is not a quoted text")])
-    return value
+def _toml(value: object) -> str:
+    """Write a value as TOML. Its numbers and strings are JSON's, but DEL is escaped and nothing else need be."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -3,6 +3,7 @@
 from imgpipe.filters.base import Filter, FilterSpec
 from imgpipe.filters.functions import as_filter
 from imgpipe.filters.parameters import Parameter, Pattern, Range
+from imgpipe.filters.point import PointFilter
 from imgpipe.filters.registry import find, import_filters, names
 from imgpipe.filters.running import run_filter
 
@@ -11,6 +12,7 @@ __all__ = [
     "FilterSpec",
     "Parameter",
     "Pattern",
+    "PointFilter",
     "Range",
     "as_filter",
     "find",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - read at run time, with the hints of every subclass
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, dataclass_transform
 
 from imgpipe.errors import BadPipeline, Problem
 from imgpipe.filters import registry
@@ -30,7 +29,7 @@ class FilterSpec:
     - `alpha`: `native` (it gets alpha and deals with it), `premultiply` (colour comes multiplied by alpha),
       `separate` (alpha is taken off before and put back after; the filter must not change the size).
     - `gil`: whether its work lets other Python threads run.
-    - `scratch`: temporary memory, in multiples of its larger side, input or output.
+    - `scratch`: temporary memory, in multiples of its larger side, input or output; see `Filter.scratch`.
     - `version`: raised whenever the same parameters begin to give other pixels.
     """
 
@@ -93,6 +92,11 @@ class Filter(ABC):
             scratch=scratch,
             version=version,
         )
+        # What is wrong with the fields is said now, to their author, and not in the first pipeline.
+        unusable = _RESERVED & {field.name for field in dataclasses.fields(cast("Any", cls))}
+        if unusable:
+            raise TypeError(f"{name}: a parameter cannot be named {min(unusable)}")
+        cls.parameters()
         registry.register(cls)
 
     def __post_init__(self) -> None:
@@ -124,6 +128,11 @@ class Filter(ABC):
         del info
         return False
 
+    def scratch(self, info: ImageInfo) -> float:
+        """Return the temporary memory for such a picture; a filter that needs very different amounts says so here."""
+        del info
+        return self.spec.scratch
+
     @classmethod
     def parameters(cls) -> Mapping[str, Parameter]:
         """Return the parameters by name."""
@@ -142,24 +151,13 @@ class Filter(ABC):
         return {name: getattr(self, name) for name in self.parameters()}
 
     def __str__(self) -> str:
-        """The text form: only what differs from the defaults, as a pipeline would be typed."""
+        """Return the text form: only what differs from the defaults, as a pipeline would be typed."""
         given = [
-            f"{name}={_quoted(value)}"
+            f"{name}={self.parameters()[name].to_text(value)}"
             for name, value in self.params().items()
             if self.parameters()[name].required or value != self.parameters()[name].default
         ]
         return self.spec.name + (":" + ",".join(given) if given else "")
 
 
-_SPECIAL = frozenset(' ,|=:"\\\t\r\n')
-
-
-def _quoted(value: Value) -> str:
-    if isinstance(value, str):
-        plain = value.isascii() and value.isprintable() and value and not _SPECIAL & set(value)
-        return value if plain and value.lower() not in {"none"} else json.dumps(value)
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return repr(value)
+_RESERVED = frozenset({"name", "spec", *(word for word in vars(Filter) if not word.startswith("_"))})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Blur(Filter, name="blur", kind="io", alpha="premultiply", gil="releases", scratch=1.0):
     """Blur with a Gaussian. `radius` is its standard deviation in pixels, as in Pillow (elsewhere called sigma).
 
-    Source: `PIL.ImageFilter.GaussianBlur`, three extended box blurs; edges are continued outwards.
+    Source: `PIL.ImageFilter.GaussianBlur`: three extended box blurs, each of which continues the edges outwards.
     """
 
     radius: Annotated[float, Range(0, 250), "standard deviation of the Gaussian, in pixels"] = 2.0
@@ -28,6 +28,6 @@ class Blur(Filter, name="blur", kind="io", alpha="premultiply", gil="releases", 
         return frame.with_image(frame.image.filter(ImageFilter.GaussianBlur(self.radius)))
 
     def is_identity(self, info: ImageInfo) -> bool:
-        """A radius of zero changes nothing."""
+        """Return whether the radius is zero."""
         del info
         return self.radius == 0

@@ -23,5 +23,5 @@ class Brightness(PointFilter, name="brightness", kind="io", alpha="native", gil=
     offset: Annotated[float, Range(-255, 255), "what is added afterwards, of 255"] = 0.0
 
     def curve(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The line `values * factor + offset`."""
+        """Draw the line `values * factor + offset`."""
         return values * self.factor + self.offset

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import types
 import typing
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from PIL import Image
@@ -17,6 +19,18 @@ if TYPE_CHECKING:
     from imgpipe.frame import Frame
 
 
+@overload
+def as_filter(function: Callable[..., Any]) -> type[Any]: ...
+@overload
+def as_filter(
+    *,
+    name: str = "",
+    kind: Kind = "cpu",
+    modes: tuple[str, ...] = ("RGB",),
+    alpha: Literal["native", "premultiply", "separate"] = "separate",
+    gil: Literal["releases", "holds"] = "holds",
+    version: int = 1,
+) -> Callable[[Callable[..., Any]], type[Any]]: ...
 def as_filter(
     function: Callable[..., Any] | None = None,
     *,
@@ -26,7 +40,7 @@ def as_filter(
     alpha: Literal["native", "premultiply", "separate"] = "separate",
     gil: Literal["releases", "holds"] = "holds",
     version: int = 1,
-) -> Any:
+) -> type[Any] | Callable[[Callable[..., Any]], type[Any]]:
     """Register a function as a filter and return the filter class.
 
         @as_filter
@@ -38,18 +52,27 @@ def as_filter(
     importable module if it is to run in other processes.
     """
     if function is None:
-        return lambda wrapped: as_filter(
-            wrapped, name=name, kind=kind, modes=modes, alpha=alpha, gil=gil, version=version
-        )
-    signature = inspect.signature(function)
+        return partial(_filter_of, name=name, kind=kind, modes=modes, alpha=alpha, gil=gil, version=version)
+    return _filter_of(function, name=name, kind=kind, modes=modes, alpha=alpha, gil=gil, version=version)
+
+
+def _filter_of(function: Callable[..., Any], *, name: str, **spec: object) -> type[Any]:
+    if not inspect.signature(function).parameters:
+        raise TypeError(f"{function.__name__}: it takes no picture")
     hints = typing.get_type_hints(function, include_extras=True)
-    pixels, *parameters = signature.parameters.values()
+    pixels, *parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) for parameter in (pixels, *parameters)):
+        raise TypeError(f"{function.__name__}: name each parameter, without *args and **kwargs")
     backend = _backend(function.__name__, hints.get(pixels.name))
 
     def apply(self: Filter, frame: Frame) -> Frame:
-        if backend == "numpy":
-            return frame.with_array(np.asarray(function(frame.array, **self.params())))
-        return frame.with_image(function(frame.image, **self.params()))
+        # Arrays cannot be written to; a Pillow image cannot be protected, and people draw on them: it is a copy.
+        after = function(frame.array if backend == "numpy" else frame.image.copy(), **self.params())
+        if isinstance(after, np.ndarray):
+            return frame.with_array(after)
+        if isinstance(after, Image.Image):
+            return frame.with_image(after)
+        raise TypeError(f"it returned {type(after).__name__}, not a picture")
 
     fields = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
     defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
@@ -61,8 +84,8 @@ def as_filter(
         "apply": apply,
         **defaults,
     }
-    spec = {"kind": kind, "backend": backend, "modes": modes, "alpha": alpha, "gil": gil, "version": version}
-    return type(Filter)(function.__name__, (Filter,), body, name=name or function.__name__, **spec)
+    spec |= {"name": name or function.__name__, "backend": backend}
+    return types.new_class(function.__name__, (Filter,), spec, lambda namespace: namespace.update(body))
 
 
 def _backend(function: str, hint: Any) -> Literal["pillow", "numpy"]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import math
 import re
 import types
 import typing
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, Union
@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union
 from imgpipe.errors import Problem
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Value = int | float | bool | str | None
 """What a parameter can hold; it survives text, JSON and TOML unchanged."""
@@ -62,7 +62,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     range: Range | None = None
     pattern: Pattern | None = None
-    default: Any = dataclasses.MISSING
+    default: Any = dataclasses.MISSING  # which dataclasses read as: must be given
     help: str = ""
 
     @property
@@ -90,24 +90,28 @@ class Parameter:
         return " or ".join(words)
 
     def check(self, value: object) -> tuple[Value, str]:
-        """Return the value in its canonical type and "" if it is acceptable, else the value and what is wrong."""
-        kind = type(value)
-        if kind is int and int not in self.kinds and float in self.kinds:
-            value, kind = _as_float(typing.cast("int", value)), float
-        wrong = f"expected {self.expected}, got {value!r}"
-        if kind not in self.kinds:
-            return None, wrong
+        """Return the value in its canonical type and "" if it is acceptable, else None and what is wrong."""
+        if type(value) is int and int not in self.kinds and float in self.kinds:
+            value = _as_float(value)
+        if self._accepts(value):
+            # -0.0 equals 0.0 but is written differently: one value, one text, one fingerprint.
+            return (0.0 if type(value) is float and value == 0 else typing.cast("Value", value)), ""
+        near = _did_you_mean(value, self.choices) if isinstance(value, str) else ""
+        return None, f"expected {self.expected}, got {shown(value)}{near}"
+
+    def _accepts(self, value: object) -> bool:
+        # The exact type: True is an int to Python, but nobody means 1 pixel by it.
+        if type(value) not in self.kinds:
+            return False
         if isinstance(value, float) and not math.isfinite(value):
-            return None, wrong
-        if kind in (int, float) and self.range is not None and value not in self.range:
-            return None, wrong
+            return False
+        if type(value) in (int, float):
+            return self.range is None or value in self.range
         if isinstance(value, str):
-            if self.choices and value not in self.choices:
-                return None, wrong + _did_you_mean(value, self.choices)
-            if self.pattern and not re.fullmatch(self.pattern.regex, value):
-                return None, wrong
-        # -0.0 equals 0.0 but is written differently: one value, one text, one fingerprint.
-        return (0.0 if value == 0 and kind is float else typing.cast("Value", value)), ""
+            if self.choices:
+                return value in self.choices
+            return _is_unicode(value) and (self.pattern is None or bool(re.fullmatch(self.pattern.regex, value)))
+        return True
 
     def from_text(self, text: str) -> object:
         """Read a value as a person types it; text that fits no kind is returned as it is, for `check` to refuse."""
@@ -118,16 +122,25 @@ class Parameter:
             return text
         if type(None) in self.kinds and lowered in {"none", ""}:
             return None
-        if int in self.kinds and re.fullmatch(r"[+-]?\d{1,18}", text):
+        if int in self.kinds and re.fullmatch(r"[+-]?[0-9]{1,18}", text):
             return int(text)
-        if float in self.kinds:
-            try:
-                return float(text)
-            except ValueError:
-                return text
+        if float in self.kinds and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
+            return float(text)
         return text
 
+    def to_text(self, value: Value) -> str:
+        """Write a value so that `from_text` reads the same one; what it would misread stands in quotes, as in JSON."""
+        if isinstance(value, str):
+            return value if _PLAIN.fullmatch(value) and self.from_text(value) == value else json.dumps(value)
+        if value is None or isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        return repr(value)
 
+
+_PLAIN = re.compile(r"[!#-+\-.-9;<>-\[\]-{}~]+")
+"""Printable ASCII without spaces, quotes, backslashes and what separates values: , | = :"""
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -141,14 +154,19 @@ def parameters_of(cls: type) -> Mapping[str, Parameter]:
 
 
 def check_all(
-    where: str, parameters: Mapping[str, Parameter], values: Mapping[str, object]
+    where: str, parameters: Mapping[str, Parameter], values: Mapping[str, object], also_known: Iterable[str] = ()
 ) -> tuple[dict[str, Value], list[Problem]]:
-    """Check named values against parameters; return the canonical values and every problem found."""
+    """Check named values against parameters; return the canonical values and every problem found.
+
+    `also_known` are names, aliases for example, that a misspelt one may have meant.
+    """
     clean: dict[str, Value] = {}
     problems: list[Problem] = []
     for name, value in values.items():
         if name not in parameters:
-            problems.append(Problem(where, f"no parameter {name!r}", unknown_hint(name, parameters)))
+            problems.append(
+                Problem(where, f"no parameter {shown(name)}", unknown_hint(name, [*parameters, *also_known]))
+            )
             continue
         clean[name], wrong = parameters[name].check(value)
         if wrong:
@@ -161,15 +179,32 @@ def check_all(
     return clean, problems
 
 
-def unknown_hint(name: str, known: Iterable[str]) -> str:
+def unknown_hint(name: object, known: Iterable[str]) -> str:
     """Return "did you mean …" where a known name is close, else the list of known names."""
-    known = sorted(known)
+    known = sorted(set(known))
     return _did_you_mean(name, known).lstrip(";, ") or ("known: " + ", ".join(known) if known else "it takes none")
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
+def shown(value: object) -> str:
+    """Return a value as an error message shows it: short, whatever it is."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python does not write numbers of more than 4300 digits
+        return f"a huge {type(value).__name__}"
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _did_you_mean(name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name)[:80], list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair cannot be stored as UTF-8
+        return False
+    return True
 
 
 def _as_float(value: int) -> float:
@@ -184,24 +219,35 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
     if typing.get_origin(hint) is Annotated:
         hint, *rest = typing.get_args(hint)
         extras = tuple(rest)
-    kinds: set[type] = set()
-    choices: list[str] = []
-    for member in typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,):
-        if typing.get_origin(member) is Literal:
-            choices.extend(typing.get_args(member))
-            kinds.add(str)
-        elif member in (int, float, bool, str, type(None)):
-            kinds.add(member)
-        else:
-            raise TypeError(
-                f"{field.name}: a parameter cannot be of type {member!r}; use int, float, bool, str or Literal"
-            )
-    return Parameter(
+    kinds, choices = _kinds_and_choices(field.name, hint)
+    parameter = Parameter(
         name=field.name,
-        kinds=frozenset(kinds),
-        choices=tuple(choices),
+        kinds=kinds,
+        choices=choices,
         range=next((extra for extra in extras if isinstance(extra, Range)), None),
         pattern=next((extra for extra in extras if isinstance(extra, Pattern)), None),
         default=field.default,
         help=next((extra for extra in extras if isinstance(extra, str)), ""),
     )
+    if type(None) in kinds and field.default is not None:
+        raise TypeError(f"{field.name}: a parameter that may be None has None as its default, since TOML cannot say it")
+    wrong = "" if parameter.required else parameter.check(field.default)[1]
+    if wrong:
+        raise TypeError(f"{field.name}: the default is wrong: {wrong}")
+    return parameter
+
+
+def _kinds_and_choices(name: str, hint: Any) -> tuple[frozenset[type], tuple[str, ...]]:
+    kinds: set[type] = set()
+    choices: list[str] = []
+    for member in typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,):
+        if typing.get_origin(member) is Literal and all(isinstance(choice, str) for choice in typing.get_args(member)):
+            choices.extend(typing.get_args(member))
+            kinds.add(str)
+        elif member in (int, float, bool, str, type(None)):
+            kinds.add(member)
+        else:
+            raise TypeError(f"{name}: a parameter cannot be {member!r}; use int, float, bool, str or Literal of texts")
+    if {int, float} <= kinds:
+        raise TypeError(f"{name}: use float, which takes whole numbers as well")
+    return frozenset(kinds), tuple(choices)

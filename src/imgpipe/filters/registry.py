@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from imgpipe.errors import BadOption, BadPipeline, Problem
-from imgpipe.filters.parameters import unknown_hint
+from imgpipe.filters.parameters import shown, unknown_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,8 @@ def find(name: str) -> type[Filter]:
     if name not in _filters:
         _load_plugins()
     if name not in _filters:
-        raise BadPipeline([Problem(str(name), "unknown filter", unknown_hint(str(name), _filters))])
+        where = name if name.isprintable() and len(name) <= 80 else shown(name)
+        raise BadPipeline([Problem(where, "unknown filter", unknown_hint(name, _filters))])
     return _filters[name]
 
 
