@@ -32,11 +32,13 @@ def srgb_profile() -> bytes:
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """Convert `image` from `profile` to sRGB (relative colorimetric, black point compensation).
 
-    Takes modes L, RGB, CMYK and LAB, returns RGB. Raises `ImageCms.PyCMSError` for a damaged profile.
+    Takes modes L, RGB, CMYK and LAB, returns RGB. Raises `ImageCms.PyCMSError` for a damaged profile, and for one that
+    is not for pixels of this mode. Threads may share a transform: LittleCMS changes nothing in it while it runs.
     """
-    transform = (
-        _transform(profile, image.mode) if len(profile) <= _CACHED_PROFILE_BYTES else _build(profile, image.mode)
-    )
+    if not fits(profile, image.mode):
+        raise ImageCms.PyCMSError(f"the profile is not for pixels of mode {image.mode}")
+    make = _transform if len(profile) <= _CACHED_PROFILE_BYTES else _build
+    transform = make(profile, image.mode)
     converted = ImageCms.applyTransform(image, transform)
     assert converted is not None  # only inPlace=True returns None
     return converted
@@ -47,8 +49,12 @@ _CACHED_PROFILE_BYTES = 1 << 20
 
 
 def _build(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    except OSError as error:
+        raise ImageCms.PyCMSError(str(error)) from error
     return ImageCms.buildTransform(
-        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        source,
         ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile())),
         mode,
         "RGB",

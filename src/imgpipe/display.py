@@ -10,14 +10,16 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def display_name(text: object, *, width: int | None = None) -> str:
-    """Return `text` with every character that could act on a terminal shown as a visible escape.
+    r"""Return `text` with every character that could act on a terminal shown as a visible escape.
 
-    Undecodable bytes, as Python keeps them in file names, appear as `\\xNN`. With `width`, the middle of a longer
-    text is replaced by an ellipsis.
+    Undecodable bytes, as Python keeps them in file names, appear as `\xNN`. With `width`, the middle of a longer
+    text is replaced by an ellipsis; the result has at most `width` characters.
     """
     raw = str(text)
     safe = raw if raw.isascii() and raw.isprintable() else "".join(_visible(char) for char in raw)
     if width is not None and len(safe) > width:
+        if width < 1:
+            return ""
         tail = width * 2 // 3
         safe = f"{safe[: max(width - tail - 1, 0)]}…{safe[len(safe) - tail :]}"
     return safe

@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import logging
 import os
 import stat
 import struct
+import warnings
 import zlib
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from PIL import Image, ImageFile
+# All decoders at once: Pillow's own loading on demand is not made for threads that begin together.
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from imgpipe.display import display_name
 from imgpipe.errors import FailureCode, PictureError
 from imgpipe.info import ImageInfo, Mode
-from imgpipe.pictures.formats import BY_NAME, BY_PILLOW, Format, sniff
+from imgpipe.pictures.formats import BY_NAME, Format, Tiff, avif_bits, check_frames, check_pixels, sniff, walk
 from imgpipe.pictures.metadata import Metadata, orientation_of, read_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from imgpipe.pictures.options import Limits
 
-_HEAD_BYTES = 64 * 1024
+_HEAD_BYTES = 4096
 _BLOCK_BYTES = 4 << 20  # Pillow's 64 KiB would take and give back the interpreter's lock 160 times per 10 MB
+
+_DECODERS: dict[str, type[ImageFile.ImageFile]] = {
+    "jpeg": JpegImagePlugin.JpegImageFile,  # also of several pictures in one file (MPO), of which the first counts
+    "png": PngImagePlugin.PngImageFile,
+    "webp": WebPImagePlugin.WebPImageFile,
+    "tiff": TiffImagePlugin.TiffImageFile,
+    "gif": GifImagePlugin.GifImageFile,
+    "bmp": BmpImagePlugin.BmpImageFile,
+    "avif": AvifImagePlugin.AvifImageFile,
+}
 
 # What Pillow's plugins raise on damaged files, beside OSError.
 DAMAGED = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error, zlib.error,
-           AttributeError, RuntimeError, AssertionError)  # fmt: skip
+           AttributeError, RuntimeError, AssertionError, Image.DecompressionBombError)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +83,20 @@ def open_header(path: str, limits: Limits) -> Header:
     """Open a picture and check it against the limits.
 
     Raises `PictureError`: NOT_FOUND, NOT_A_FILE, PERMISSION_DENIED, READ_ERROR, UNREADABLE, FORMAT_NOT_ALLOWED,
-    TRUNCATED, TOO_LARGE, TOO_MANY_FRAMES, MODE_UNSUPPORTED.
+    TRUNCATED, TOO_LARGE, TOO_MANY_FRAMES.
     """
     file, status = _open_file(path)
     try:
+        if status.st_size == 0:
+            raise PictureError(FailureCode.UNREADABLE, f"{display_name(path)} is empty")
         if status.st_size > limits.max_file_bytes:
             message = f"the file has {status.st_size} bytes, more than {limits.max_file_bytes}"
             raise PictureError(FailureCode.TOO_LARGE, message)
-        head = _read_head(file)
-        format_ = _format(path, head, limits)
-        image = _parse(file, format_, head)
-        image.decodermaxblock = max(image.decodermaxblock, _BLOCK_BYTES)
-        return _describe(path, file, status, image, format_, head, limits)
+        with muted():
+            return _read(path, file, status, limits)
+    except (OSError, *DAMAGED) as error:
+        file.close()
+        raise translated(error, "its header cannot be read") from error
     except BaseException:
         file.close()
         raise
@@ -76,10 +104,11 @@ def open_header(path: str, limits: Limits) -> Header:
 
 def translated(error: Exception, what: str = "cannot be read") -> PictureError:
     """Turn what Pillow raised on a damaged picture into a `PictureError`."""
-    text = str(error) or type(error).__name__
+    text = display_name(str(error) or type(error).__name__, width=300)
     if isinstance(error, Image.DecompressionBombError):
-        return PictureError(FailureCode.TOO_LARGE, text, "raise --max-pixels if you trust the picture")
-    if isinstance(error, OSError) and error.errno is not None:
+        return PictureError(FailureCode.TOO_LARGE, f"Pillow refuses a picture of this size: {text}")
+    # EINVAL comes from going to a place that a damaged file names.
+    if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
         return PictureError(FailureCode.READ_ERROR, f"reading failed: {error.strerror}")
     lowered = text.lower()
     if "truncated" in lowered or "unexpected end" in lowered or isinstance(error, EOFError):
@@ -87,12 +116,46 @@ def translated(error: Exception, what: str = "cannot be read") -> PictureError:
     return PictureError(FailureCode.UNREADABLE, f"{what}: {text}")
 
 
+_muted: ContextVar[bool] = ContextVar("_muted", default=False)
+
+
+@contextlib.contextmanager
+def muted() -> Iterator[None]:
+    """Keep Pillow from warning while it reads a picture, in this thread alone.
+
+    `warnings.catch_warnings` is made for one thread: with several, filters of one can stay behind for all.
+    """
+    token = _muted.set(True)
+    try:
+        yield
+    finally:
+        _muted.reset(token)
+
+
+class _Warnings:
+    """Stands for the module `warnings` inside of Pillow; outside of `muted`, it does what the module does."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(warnings, name)
+
+    def warn(self, message: str, category: type[Warning] = UserWarning, stacklevel: int = 1) -> None:
+        if not _muted.get():
+            warnings.warn(message, category, stacklevel + 1)
+
+
+for _module in (Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin):
+    vars(_module)["warnings"] = _Warnings()
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # or Python prints errors that nobody has asked for
+
+
 def _open_file(path: str) -> tuple[BinaryIO, os.stat_result]:
     """Open a regular file. Nothing that could block or act by being opened (a FIFO, a device) is opened."""
+    flags = os.O_RDONLY
+    for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):  # as far as the system has them
+        flags |= getattr(os, name, 0)
     try:
         status = os.stat(path)
         if stat.S_ISREG(status.st_mode):
-            flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
             file = os.fdopen(os.open(path, flags), "rb")
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode):
@@ -113,155 +176,103 @@ def _cannot_open(path: str, error: OSError | ValueError) -> PictureError:
         return PictureError(FailureCode.PERMISSION_DENIED, f"{name} may not be read")
     if code == errno.ELOOP:
         return PictureError(FailureCode.NOT_A_FILE, f"{name} is a loop of symbolic links")
-    return PictureError(FailureCode.READ_ERROR, f"{name} cannot be opened: {error}")
+    reason = error.strerror if isinstance(error, OSError) else error
+    return PictureError(FailureCode.READ_ERROR, f"{name} cannot be opened: {reason}")
 
 
-def _read_head(file: BinaryIO) -> bytes:
+def _read(path: str, file: BinaryIO, status: os.stat_result, limits: Limits) -> Header:
+    head = file.read(_HEAD_BYTES) or b""
+    format_ = _format(head, limits)
+    counted = walk(format_.name, file, limits)
+    if format_.name == "webp" and (size := _webp_size(head)):
+        check_pixels(*size, limits)  # its decoder allocates two pictures as soon as it opens one
+    file.seek(0)
+    # Not Image.open: its guard against bombs warns, where ours refuses, and is process-wide (see docs/decisions/0003).
+    image = _DECODERS[format_.name](file, "")
+    image.decodermaxblock = max(image.decodermaxblock, _BLOCK_BYTES)
+    check_pixels(*image.size, limits)
+    frames = counted or max(int(getattr(image, "n_frames", 1)), 1)
+    check_frames(frames, limits)
+    check_pixels(*image.size, limits, frames=frames)
     try:
-        return file.read(_HEAD_BYTES)
-    except OSError as error:
-        raise translated(error) from error
+        metadata = read_metadata(image, format_.name)
+    except (OSError, *DAMAGED):
+        metadata = Metadata(notes=("metadata-unreadable",))
+    _forget_texts(image, head)
+    notes = ("auxiliary-images-dropped", *metadata.notes) if _has_more_pictures(image) else metadata.notes
+    icc = image.info.get("icc_profile")
+    info = ImageInfo(
+        **_upright(image, orientation_of(metadata)),
+        mode=_working_mode(image),
+        format=format_.name,
+        stored_mode=image.mode,
+        bits=_bits(image, format_, head, file),
+        frames=frames,
+        paged=format_.sequence == "pages" and frames > 1,
+        progressive=bool(image.info.get("progressive")),
+        has_profile=bool(icc),
+        file_bytes=status.st_size,
+    )
+    return Header(path, file, image, format_, info, metadata, icc or None, stat.S_IMODE(status.st_mode), notes)
 
 
-def _format(path: str, head: bytes, limits: Limits) -> Format:
-    if not head:
-        raise PictureError(FailureCode.UNREADABLE, f"{display_name(path)} is empty")
-    name = sniff(head[:256])
+def _format(head: bytes, limits: Limits) -> Format:
+    name = sniff(head)
     if not name:
         message = "not a picture in a format that imgpipe reads"
         raise PictureError(FailureCode.UNREADABLE, message, f"it reads {', '.join(BY_NAME)}")
     if name not in limits.formats:
         raise PictureError(FailureCode.FORMAT_NOT_ALLOWED, f"{name} is not among the allowed formats")
+    if (name == "webp" and not WebPImagePlugin.SUPPORTED) or (name == "avif" and not AvifImagePlugin.SUPPORTED):
+        raise PictureError(FailureCode.UNREADABLE, f"this build of Pillow cannot read {name}")
     return BY_NAME[name]
 
 
-def _parse(file: BinaryIO, format_: Format, head: bytes) -> ImageFile.ImageFile:
-    Image.preinit()
-    if format_.pillow not in Image.OPEN:
-        Image.init()
-    if format_.pillow not in Image.OPEN:
-        raise PictureError(FailureCode.UNREADABLE, f"this build of Pillow cannot read {format_.name}")
-    # Not Image.open: its guard against bombs warns, where ours refuses, and is process-wide (see docs/decisions/0003).
-    factory, accept = Image.OPEN[format_.pillow]
-    try:
-        file.seek(0)
-        if accept is not None and accept(head[:16]) is not True and format_.name != "avif":
-            raise SyntaxError("not recognised by its decoder")
-        return factory(file, "")
-    except PictureError:
-        raise
-    except (OSError, *DAMAGED) as error:
-        raise translated(error, "its header cannot be read") from error
+def _webp_size(head: bytes) -> tuple[int, int] | None:
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack("<HH", head[26:30].ljust(4, b"\0"))
+    return width & 0x3FFF, height & 0x3FFF
 
 
-def _describe(
-    path: str,
-    file: BinaryIO,
-    status: os.stat_result,
-    image: ImageFile.ImageFile,
-    format_: Format,
-    head: bytes,
-    limits: Limits,
-) -> Header:
-    width, height = image.size
-    _check_pixels(width, height, limits)
-    notes = []
-    if image.format == "MPO":
-        notes.append("auxiliary-images-dropped")
-    frames = 1 if image.format in ("MPO", "JPEG", "BMP", "DIB") else _count_frames(file, image, format_, limits)
-    try:
-        metadata = read_metadata(image, format_.name)
-    except (OSError, *DAMAGED):
-        metadata = Metadata(notes=("metadata-unreadable",))
-    orientation = orientation_of(metadata)
-    upright = (height, width) if orientation >= 5 else (width, height)
-    icc = image.info.get("icc_profile") or None
-    info = ImageInfo(
-        width=upright[0],
-        height=upright[1],
-        mode=_working_mode(image),
-        format=format_.name,
-        stored_mode=image.mode,
-        bits=_bits(image, format_, head),
-        frames=frames,
-        paged=format_.sequence == "pages" and frames > 1,
-        orientation=orientation,
-        progressive=bool(image.info.get("progressive")),
-        has_profile=icc is not None,
-        file_bytes=status.st_size,
+def _forget_texts(image: ImageFile.ImageFile, head: bytes) -> None:
+    """Pillow keeps a PNG's texts among its own facts, where one named `interlace` would replace the fact."""
+    if image.format != "PNG":
+        return
+    for key in [key for key, value in image.info.items() if isinstance(value, str)]:
+        del image.info[key]
+    if head[28] > 0:
+        image.info["interlace"] = 1
+
+
+def _has_more_pictures(image: ImageFile.ImageFile) -> bool:
+    """Whether a JPEG has others behind it: a second view, a depth map, a gain map."""
+    index = Tiff.of(image.info.get("mp"))
+    return index is not None and any(
+        (index.integer(field) or 0) > 1 for field in index.fields(index.first) if field.tag == 0xB001
     )
-    permissions = stat.S_IMODE(status.st_mode)
-    return Header(path, file, image, format_, info, metadata, icc, permissions, (*notes, *metadata.notes))
 
 
-def _check_pixels(width: int, height: int, limits: Limits) -> None:
-    if width < 1 or height < 1:
-        raise PictureError(FailureCode.UNREADABLE, f"its header says {width}x{height} pixels")
-    if width * height > limits.max_pixels:
-        message = f"{width}x{height} are {width * height / 1e6:.0f} MP, more than {limits.max_pixels / 1e6:.0f} MP"
-        raise PictureError(FailureCode.TOO_LARGE, message, "raise --max-pixels if you trust the picture")
-
-
-def _count_frames(file: BinaryIO, image: ImageFile.ImageFile, format_: Format, limits: Limits) -> int:
-    """Count frames, but not further than the limit: a file may claim or hold millions."""
-    too_many = PictureError(FailureCode.TOO_MANY_FRAMES, f"it has more than {limits.max_frames} frames")
-    try:
-        if format_.name == "gif":
-            frames = _count_gif_frames(file, limits.max_frames + 1)
-        elif format_.name == "tiff":
-            try:
-                image.seek(limits.max_frames)
-                raise too_many
-            except EOFError:
-                image.seek(0)
-            frames = int(getattr(image, "n_frames", 1))
-        else:
-            frames = int(getattr(image, "n_frames", 1))
-    except (OSError, *DAMAGED) as error:
-        raise translated(error, "its frames cannot be counted") from error
-    if frames > limits.max_frames:
-        raise too_many
-    if frames * image.width * image.height > 4 * limits.max_pixels:
-        message = f"{frames} frames of {image.width}x{image.height} are more than {4 * limits.max_pixels / 1e6:.0f} MP"
-        raise PictureError(FailureCode.TOO_LARGE, message, "raise --max-pixels if you trust the picture")
-    return max(frames, 1)
-
-
-def _count_gif_frames(file: BinaryIO, most: int) -> int:
-    """Walk over the blocks of a GIF; Pillow would decode on its way."""
-    position = file.tell()
-    try:
-        file.seek(10)
-        flags = file.read(3)
-        frames = 0
-        file.seek(13 + (3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0))
-        while frames < most:
-            block = file.read(1)
-            if block == b",":
-                frames += 1
-                descriptor = file.read(9)
-                if len(descriptor) < 9:
-                    break
-                table = 3 << (descriptor[8] & 7) + 1 if descriptor[8] & 0x80 else 0
-                file.seek(table + 1, os.SEEK_CUR)
-            elif block == b"!":
-                file.seek(1, os.SEEK_CUR)
-            else:
-                break
-            while length := file.read(1)[:1]:
-                if length == b"\0":
-                    break
-                file.seek(length[0], os.SEEK_CUR)
-        return frames
-    finally:
-        file.seek(position)
+def _upright(image: ImageFile.ImageFile, orientation: int) -> dict[str, int]:
+    """Return the size of the upright picture, and how it has to be turned after Pillow has decoded it."""
+    width, height = image.size
+    swapped = orientation >= 5
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # Pillow turns a TIFF while it decodes; its size is upright already if the field says so, but not if XMP does.
+        swapped = image.getexif().get(274) in {5, 6, 7, 8} and 274 not in image.tag_v2
+        orientation = 1
+    width, height = (height, width) if swapped else (width, height)
+    return {"width": width, "height": height, "orientation": orientation}
 
 
 def _working_mode(image: ImageFile.ImageFile) -> Mode:
     """The layout that a stored mode is expanded to."""
     transparent = "transparency" in image.info
     if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16"):
-        return "LA" if transparent and image.mode in ("1", "L") else "L"
+        return "LA" if transparent and image.mode not in ("I", "F") else "L"
     if image.mode in ("LA", "La"):
         return "LA"
     if image.mode in ("RGBA", "RGBa", "PA") or (transparent and image.mode in ("P", "RGB")):
@@ -269,15 +280,13 @@ def _working_mode(image: ImageFile.ImageFile) -> Mode:
     return "RGB"
 
 
-def _bits(image: ImageFile.ImageFile, format_: Format, head: bytes) -> int:
+def _bits(image: ImageFile.ImageFile, format_: Format, head: bytes, file: BinaryIO) -> int:
     """Return the depth of a channel on disk; Pillow itself does not tell for colour."""
     if format_.name == "png":
-        return head[24] if len(head) > 24 else 8
-    if format_.name == "tiff":
-        depths = getattr(image, "tag_v2", {}).get(258, (8,))
-        return int(max(depths)) if isinstance(depths, tuple) else int(depths)
-    if format_.name == "avif" and (at := head.find(b"av1C")) >= 0 and len(head) > at + 6:
-        return 12 if head[at + 6] & 0x20 else 10 if head[at + 6] & 0x40 else 8
-    if image.mode == "F" or image.mode == "I":
-        return 32
-    return 16 if image.mode.startswith("I;16") else 8
+        return 8 if image.mode == "P" else head[24]  # a palette's colours have 8 bits, whatever its indices have
+    if format_.name == "avif":
+        return avif_bits(file)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        depths = image.tag_v2.get(258, 1)
+        return int(max(depths) if isinstance(depths, tuple) else depths)
+    return 8

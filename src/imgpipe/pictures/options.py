@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from imgpipe.errors import BadOption
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 FormatName = Literal["jpeg", "png", "webp", "tiff", "gif", "bmp", "avif"]
 FORMATS: tuple[FormatName, ...] = get_args(FormatName)
@@ -32,6 +30,8 @@ class Limits:
         for name in ("max_pixels", "max_file_bytes", "max_frames"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise BadOption(name, getattr(self, name), "a whole number above 0")
+        if not isinstance(self.formats, tuple):
+            raise BadOption("formats", self.formats, f"some of {', '.join(FORMATS)}")
         wrong = [name for name in self.formats if name not in FORMATS]
         if wrong or not self.formats:
             raise BadOption("formats", wrong[0] if wrong else "", f"some of {', '.join(FORMATS)}")
@@ -85,12 +85,14 @@ class WriteOptions:
         _check_choices(self)
         _check_range("quality", self.quality, 1, 100)
         _check_range("effort", self.effort, 0, 9)
-        if not re.fullmatch(r"#[0-9a-fA-F]{6}", self.background):
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", str(self.background)):
             raise BadOption("background", self.background, "a colour such as #ffffff")
 
 
-def options_from(cls: type[Any], values: Mapping[str, object], where: str) -> Any:
-    """Make an options value from JSON or TOML data; an unknown key is an error."""
+def options_from(cls: type[Any], values: object, where: str) -> Any:
+    """Make an options value from JSON or TOML data. Raises `BadOption`, for an unknown key too."""
+    if not isinstance(values, Mapping):
+        raise BadOption(where, values, "a table of options")
     known = {field.name for field in fields(cls)}
     for key in values:
         if key not in known:

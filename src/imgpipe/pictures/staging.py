@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import os
 import re
+import secrets
 import socket
 import threading
 import time
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
 
     from imgpipe.pictures.formats import Format
 
-_NAME = re.compile(r"\.imgpipe-([0-9a-f]{8})-(\d+)-\d+\.tmp")
+_NAME = re.compile(r"\.imgpipe-([0-9a-f]{8})-(\d{1,10})-([0-9a-f]{8})-\d+\.tmp")
 _STALE_SECONDS = 24 * 3600
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 _counter = itertools.count()
 _open: set[str] = set()
-_open_lock = threading.Lock()
+_open_lock = threading.RLock()  # a signal may ask for `discard_open` in the thread that holds it
+_RUN = secrets.token_hex(4)  # tells us from an earlier process with our number: in a container, each has the same
 
 
 @contextlib.contextmanager
@@ -40,7 +42,7 @@ def staged(target: str, *, replace: bool, durable: bool) -> Iterator[Staged]:
     and the picture fails with TARGET_EXISTS. Raises `PictureError` DISK_FULL or CANNOT_WRITE.
     """
     folder = os.path.dirname(target) or os.curdir
-    temporary = os.path.join(folder, f".imgpipe-{_host()}-{os.getpid()}-{next(_counter)}.tmp")
+    temporary = os.path.join(folder, f".imgpipe-{_host()}-{os.getpid()}-{_RUN}-{next(_counter)}.tmp")
     with _open_lock:
         _open.add(temporary)
     try:
@@ -48,8 +50,11 @@ def staged(target: str, *, replace: bool, durable: bool) -> Iterator[Staged]:
             os.makedirs(folder, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
             file = os.fdopen(os.open(temporary, flags, 0o666), "w+b")
-        with file:
+        try:
             yield Staged(file, temporary, target, replace=replace, durable=durable)
+        finally:
+            with contextlib.suppress(OSError):  # a full disk fails here again, and would hide what it did first
+                file.close()
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -81,7 +86,7 @@ class Staged:
                 self._probe_disk()
                 raise PictureError(FailureCode.CANNOT_WRITE, f"{display_name(self.target)} was not written to its end")
             if mode is not None:
-                os.chmod(self.temporary, mode)
+                os.chmod(self.temporary, mode & 0o777)  # never setuid
             if self._durable:
                 os.fsync(self.file.fileno())
             self.file.close()  # Windows cannot rename an open file
@@ -120,13 +125,17 @@ class Staged:
                 os.close(os.open(self.target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             except FileExistsError:
                 raise _exists(self.target) from None
-            os.replace(self.temporary, self.target)
+            try:
+                os.replace(self.temporary, self.target)
+            except OSError:
+                os.unlink(self.target)
+                raise
 
 
 def discard_open() -> None:
     """Remove every temporary file of this process; for an exit that lets nothing finish."""
     with _open_lock:
-        for temporary in _open:
+        for temporary in tuple(_open):
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
 
@@ -140,14 +149,16 @@ def sweep(folder: str) -> int:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _NAME.fullmatch(entry.name)
-            if match and _is_stale(entry, match[1], int(match[2])):
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):
+                if match and _is_stale(entry, match[1], int(match[2]), match[3]):
                     os.unlink(entry.path)
                     removed += 1
     return removed
 
 
-def _is_stale(entry: os.DirEntry[str], host: str, pid: int) -> bool:
+def _is_stale(entry: os.DirEntry[str], host: str, pid: int, run: str) -> bool:
+    if host == _host() and pid == os.getpid():
+        return run != _RUN
     if host == _host() and os.name == "posix":
         try:
             os.kill(pid, 0)
@@ -190,5 +201,3 @@ def _sync_folder(folder: str) -> None:
 @cache
 def _host() -> str:
     return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
-
-
