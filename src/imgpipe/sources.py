@@ -1,0 +1,320 @@
+"""Sources: finds the files that the inputs of a run mean, one after the other, and what to mirror of their paths."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, BinaryIO
+
+from imgpipe.display import display_name
+from imgpipe.errors import BadOption, NothingToDo, UsageError
+from imgpipe.pictures.formats import BY_EXTENSION
+from imgpipe.source_lists import FileList, spooled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_WILDCARD = re.compile(r"[*?\[]")
+_NAMED_EXTENSION = re.compile(r"\.[^.*?\[\]]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to process: `path` opens it; `relative`, never absolute or with `..`, is mirrored below the output."""
+
+    path: str
+    relative: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """Which of the files that the inputs name are meant.
+
+    - `recursive`: walk into the folders of a folder.
+    - `include`, `exclude`: patterns as `*.jpg`, compared with the relative path and with the bare name. With `include`,
+      the extension of a file no longer matters. A folder that is excluded is not entered.
+    - `follow_symlinks`: enter folders through symbolic links; links to files are always followed.
+    - `base`: sources inside this folder are mirrored as they lie below it.
+    - `null_separated`: names in lists end with NUL, as `find -print0` writes them.
+    - `limit`: stop after so many sources.
+    """
+
+    recursive: bool = True
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    follow_symlinks: bool = False
+    base: str | None = None
+    null_separated: bool = False
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense."""
+        for name in ("include", "exclude"):
+            patterns = getattr(self, name)
+            if not isinstance(patterns, tuple) or not all(isinstance(text, str) and text for text in patterns):
+                raise BadOption(name, patterns, "patterns such as *.jpg")
+        if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
+            raise BadOption("limit", self.limit, "a whole number above 0")
+        if self.base == "":
+            raise BadOption("base", self.base, "a folder")
+
+
+class Sources:
+    """The files of a run. Each iteration walks anew, in the same order, and holds no more than one folder's names.
+
+    An input is a file, a folder, a glob (`**` crosses folders; a file of that very name wins), `-` for a list on
+    standard input, or `@list.txt`, `@manifest.jsonl` or `@manifest.csv` for a list in a file. `exclude_root` is not
+    entered where it lies below an input: it is the output. In folders, names that begin with a dot are left out, and so
+    are files without the extension of a picture; `ignored` counts the latter, for the latest walk.
+
+    Raises `NothingToDo` for an input that does not exist, when it is made, and for a glob without a match, when it is
+    walked; `UsageError` for a list that cannot be read and for a folder that may not be.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        options: SourceOptions | None = None,
+        *,
+        exclude_root: str | None = None,
+        stdin: BinaryIO | None = None,
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.options = options or SourceOptions()
+        self.ignored = 0
+        self._exclude_root = exclude_root
+        self._wanted = _Patterns(self.options.include, self.options.exclude)
+        self._base = None if self.options.base is None else os.path.abspath(self.options.base)
+        if not self.inputs:
+            raise NothingToDo("no input: name files, folders or patterns")
+        self._items: list[str | FileList | _Glob] = [self._item(text, stdin) for text in self.inputs]
+
+    def __iter__(self) -> Iterator[Source]:
+        self.ignored = 0
+        return islice(self._all(), self.options.limit)
+
+    def only_file(self) -> str | None:
+        """Return the path of the one file that was named, if nothing else was."""
+        only = self._items[0]
+        return only if len(self._items) == 1 and isinstance(only, str) and not os.path.isdir(only) else None
+
+    def common_folder(self) -> str:
+        """Return the folder, without symbolic links, in which all inputs lie; for a list, it is the current one."""
+        folders = []
+        for item in self._items:
+            if isinstance(item, str):
+                folders.append(item if os.path.isdir(item) else os.path.dirname(item))
+            else:
+                folders.append(item.folder if isinstance(item, _Glob) else "")
+        real = {os.path.realpath(folder or os.curdir) for folder in folders}
+        try:
+            return os.path.commonpath(real)
+        except ValueError as error:
+            raise UsageError("the inputs lie on different drives: process them one after the other") from error
+
+    def _item(self, text: str, stdin: BinaryIO | None) -> str | FileList | _Glob:
+        if text == "-":
+            if stdin is None:
+                raise UsageError("there is no standard input to read a list from")
+            return FileList("standard input", spooled(stdin), null_separated=self.options.null_separated)
+        if os.path.lexists(text):
+            return text
+        if text.startswith("@") and len(text) > 1:
+            return FileList.of_file(text[1:], null_separated=self.options.null_separated)
+        if _WILDCARD.search(text):
+            return _Glob(text)
+        raise NothingToDo(
+            f"{display_name(text)} does not exist" if text else "an input is empty: name a file or a folder"
+        )
+
+    def _all(self) -> Iterator[Source]:
+        for item in self._items:
+            if isinstance(item, FileList):
+                yield from self._listed(item)
+            elif isinstance(item, _Glob):
+                yield from self._globbed(item)
+            elif os.path.isdir(item):
+                for path, below in self._walk(item, None):
+                    yield self._source(path, below)
+            elif self._wanted.match(os.path.basename(item)):
+                yield self._source(item, os.path.basename(item))
+
+    def _listed(self, names: FileList) -> Iterator[Source]:
+        for place, path in names:
+            normal = os.path.normpath(path)
+            escapes = os.path.isabs(normal) or os.path.splitdrive(normal)[0] or normal.split(os.sep, 1)[0] == os.pardir
+            below = os.path.basename(normal) if escapes else normal
+            if below in ("", os.curdir, os.pardir):
+                raise UsageError(f"{place}: {display_name(path)} is not the name of a file")
+            if self._wanted.match(below):
+                yield self._source(path, below)
+
+    def _globbed(self, glob: _Glob) -> Iterator[Source]:
+        found = False
+        for path, below in self._walk(glob.folder, glob):
+            found = True
+            yield self._source(path, below)
+        if not found:
+            raise NothingToDo(f"{display_name(glob.text)} matches no file")
+
+    def _source(self, path: str, below: str) -> Source:
+        if self._base is not None:
+            whole = os.path.abspath(path)
+            start = os.path.join(self._base, "")
+            if whole.startswith(start):
+                return Source(path, whole[len(start) :])
+        return Source(path, below)
+
+    def _walk(self, top: str, glob: _Glob | None) -> Iterator[tuple[str, str]]:
+        """Give (path, path below `top`), a folder's files before its folders, each in the order of their names."""
+        avoid = _identity(self._exclude_root)
+        start = frozenset() if glob is None else glob.start()
+        follow = self.options.follow_symlinks
+        above = (_identity(top),) if follow else ()
+        # A stack, not recursion: folders may be nested deeper than Python's calls.
+        waiting = [("", start, above)]
+        while waiting:
+            below, states, above = waiting.pop()
+            folder = os.path.join(top, below)
+            if below and (avoid or follow):
+                here = _identity(folder)
+                if here == avoid or here in above:
+                    continue
+                above = (*above, here) if follow else above
+            files, folders = self._listing(folder, below, follow=follow)
+            for name in files:
+                path_below = os.path.join(below, name)
+                if glob is not None and not glob.takes(states, name):
+                    continue
+                if self._has_extension(name, glob) and self._wanted.match(path_below):
+                    yield os.path.join(top, path_below), path_below
+            for name in reversed(folders):
+                path_below = os.path.join(below, name)
+                after = states if glob is None else glob.enter(states, name)
+                entered = bool(after) if glob is not None else self.options.recursive
+                if entered and not self._wanted.excludes(path_below):
+                    waiting.append((path_below, after, above))
+
+    def _listing(self, folder: str, below: str, *, follow: bool) -> tuple[list[str], list[str]]:
+        files: list[str] = []
+        folders: list[str] = []
+        try:
+            with os.scandir(folder or os.curdir) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if not _is_folder(entry):
+                        files.append(entry.name)
+                    elif follow or not entry.is_symlink():
+                        folders.append(entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            if not below:
+                raise NothingToDo(f"{display_name(folder)} does not exist") from None
+            return [], []  # gone since its parent was listed
+        except OSError as error:
+            name = display_name(below or folder)
+            raise UsageError(
+                f"{name} cannot be listed: {error.strerror}; leave it out with --exclude {name!r}"
+            ) from error
+        files.sort()
+        folders.sort()
+        return files, folders
+
+    def _has_extension(self, name: str, glob: _Glob | None) -> bool:
+        if self.options.include or (glob is not None and glob.names_extension):
+            return True
+        if os.path.splitext(name)[1].lower() in BY_EXTENSION:
+            return True
+        self.ignored += 1
+        return False
+
+
+class _Patterns:
+    """Include and exclude, compiled."""
+
+    def __init__(self, include: tuple[str, ...], exclude: tuple[str, ...]) -> None:
+        self._include = [_compiled(pattern) for pattern in include]
+        self._exclude = [_compiled(pattern.rstrip("/")) for pattern in exclude]
+
+    def match(self, below: str) -> bool:
+        return (not self._include or _any(self._include, below)) and not self.excludes(below)
+
+    def excludes(self, below: str) -> bool:
+        return _any(self._exclude, below)
+
+
+class _Glob:
+    """A pattern of several folders, matched name by name, so that a walk enters only where something can match.
+
+    While walking, a state is the number of the part that the next name has to match.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        parts = text.replace(os.sep, "/").split("/")
+        literal = next(i for i, part in enumerate(parts) if _WILDCARD.search(part))
+        self.folder = "".join(f"{part}/" for part in parts[:literal])
+        rest = [part for part in parts[literal:] if part not in ("", ".")]
+        if ".." in rest:
+            raise BadOption("input", text, "a pattern without .. after its first wildcard")
+        self._parts = [None if part == "**" else _compiled(part) for part in rest]
+        self.names_extension = bool(_NAMED_EXTENSION.fullmatch(os.path.splitext("x" + rest[-1].lstrip("."))[1]))
+        if self.folder and not os.path.isdir(self.folder):
+            raise NothingToDo(f"{display_name(text)} matches no file: {display_name(self.folder)} is no folder")
+
+    def start(self) -> frozenset[int]:
+        return self._closed({0})
+
+    def enter(self, states: frozenset[int], name: str) -> frozenset[int]:
+        """Return the states below a folder of this name; none if nothing below can match."""
+        after = {i for i in states if i < len(self._parts) and self._parts[i] is None}
+        after |= {i + 1 for i in states if self._fits(i, name)}
+        return self._closed(after - {len(self._parts)})
+
+    def takes(self, states: frozenset[int], name: str) -> bool:
+        """Whether a file of this name is meant."""
+        last = len(self._parts) - 1
+        return last in states and (self._parts[last] is None or self._fits(last, name))
+
+    def _fits(self, state: int, name: str) -> bool:
+        part = self._parts[state] if state < len(self._parts) else None
+        return part is not None and part.match(name) is not None
+
+    def _closed(self, states: set[int]) -> frozenset[int]:
+        """Add what follows a `**`, which may stand for no folder at all."""
+        for i in range(len(self._parts) - 1):
+            if i in states and self._parts[i] is None:
+                states.add(i + 1)
+        return frozenset(states)
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(pattern.replace(os.sep, "/")), re.IGNORECASE if os.name == "nt" else 0)
+
+
+def _any(patterns: list[re.Pattern[str]], below: str) -> bool:
+    if not patterns:
+        return False
+    portable = below.replace(os.sep, "/")
+    name = portable.rpartition("/")[2]
+    return any(pattern.match(portable) or pattern.match(name) for pattern in patterns)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links: the picture of that name fails on its own
+        return False
+
+
+def _identity(folder: str | None) -> tuple[int, int] | None:
+    if folder is None:
+        return None
+    try:
+        status = os.stat(folder or os.curdir)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
