@@ -60,6 +60,14 @@ class Recipe:
         except tomllib.TOMLDecodeError as error:
             raise BadPipeline([Problem("recipe", f"not TOML: {error}")]) from error
 
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read a JSON file's text."""
+        try:
+            return cls.from_data(json.loads(text))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise BadPipeline([Problem("recipe", f"not JSON: {error}")]) from error
+
     def to_data(self) -> dict[str, Any]:
         """Return the JSON form; options at their defaults are left out."""
         tables = {"read": changed(self.read), "write": changed(self.write), "limits": changed(self.limits)}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imgpipe.errors import FailureCode
@@ -84,3 +84,9 @@ class Result:
     def total_seconds(self) -> float:
         """Time of all stages."""
         return sum(self.seconds.values())
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-like data; reports and events are made of it."""
+        data = asdict(self) | {"notes": list(self.notes)}
+        data["seconds"] = {stage: round(seconds, 6) for stage, seconds in self.seconds.items()}
+        return data

@@ -1,0 +1,51 @@
+"""Executors: where tasks run. The name decides; tasks, results and output bytes are the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imgpipe.errors import BadOption
+from imgpipe.executors.base import Executor
+from imgpipe.executors.choice import Choice, choose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ALIASES", "Choice", "Executor", "choose", "create_executor", "executor_name"]
+
+ALIASES: Mapping[str, str] = {
+    "auto": "auto",
+    "sequential": "sequential",
+    "seq": "sequential",
+    "threads": "threads",
+    "thread": "threads",
+    "threading": "threads",
+}
+
+
+def executor_name(name: str) -> str:
+    """Return the usual name for a name or an alias. Raises `BadOption` for an unknown one."""
+    if name.lower() not in ALIASES:
+        raise BadOption("executor", name, "one of " + ", ".join(dict.fromkeys(ALIASES.values())))
+    return ALIASES[name.lower()]
+
+
+def create_executor(name: str, *, workers: int | None = None, max_memory_bytes: int | None = None) -> Executor:
+    """Make an executor. By default it has a worker for every core that this process may use, and 60 % of its memory.
+
+    Raises `BadOption` for an unknown name or a number of workers below 1.
+    """
+    from imgpipe.machine import default_memory_bytes, usable_cores  # noqa: PLC0415 - loads psutil
+
+    name = executor_name(name)
+    if workers is not None and workers < 1:
+        raise BadOption("workers", workers, "a whole number above 0")
+    if max_memory_bytes is not None and max_memory_bytes < 1:
+        raise BadOption("max-memory", max_memory_bytes, "a number of bytes above 0")
+    if name == "sequential":
+        from imgpipe.executors.sequential import SequentialExecutor  # noqa: PLC0415 - only what is used is loaded
+
+        return SequentialExecutor()
+    from imgpipe.executors.threads import ThreadsExecutor  # noqa: PLC0415 - only what is used is loaded
+
+    return ThreadsExecutor(workers or usable_cores(), max_memory_bytes or default_memory_bytes())

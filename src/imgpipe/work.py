@@ -1,0 +1,182 @@
+"""run_task: the only function that touches a picture; every executor calls it, wherever it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from imgpipe.errors import FailureCode, ImgpipeError, PictureError
+from imgpipe.memory import memory_bytes, unlimited
+from imgpipe.pictures.decode import check_depth, decode, verify
+from imgpipe.pictures.encode import Source, check_frames, encode, target_format
+from imgpipe.pictures.formats import BY_EXTENSION
+from imgpipe.pictures.header import Header, open_header
+from imgpipe.pictures.options import WriteOptions
+from imgpipe.pictures.staging import staged
+from imgpipe.task import Failure, Outcome, Result, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from imgpipe.info import ImageInfo
+    from imgpipe.pictures.decode import TimedFrame
+    from imgpipe.pictures.staging import Staged
+    from imgpipe.recipe import Recipe
+
+    Reserve = Callable[[int], contextlib.AbstractContextManager[None]]
+
+
+def run_task(
+    task: Task,
+    *,
+    worker: str = "",
+    reserve: Reserve = unlimited,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Result:
+    """Open a picture, send it through its pipeline, write it, and say what became of it. A bad picture never raises.
+
+    `reserve(bytes)` is entered before any pixel is decoded; the executor uses it to keep pictures within its memory.
+    """
+    watch = Stopwatch(clock)
+    try:
+        with watch.stage("header"):
+            header = open_header(task.source, task.recipe.limits)
+        with header:
+            result = _process(task, header, watch, reserve)
+    except PictureError as error:
+        result = _failed(task, Failure(error.code, error.message, error.remedy, watch.current))
+    except MemoryError:
+        remedy = "use fewer workers or a machine with more memory"
+        result = _failed(task, Failure(FailureCode.OUT_OF_MEMORY, "not enough memory for it", remedy, watch.current))
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one picture must not end the others
+        message = f"unexpected {type(error).__name__}: {error}"
+        result = _failed(task, Failure(FailureCode.INTERNAL, message, "please report this", watch.current))
+    return replace(result, seconds=watch.seconds, worker=worker)
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Measures the stages of one task; `current` is the stage that runs, or the last one that ran."""
+
+    clock: Callable[[], float]
+    seconds: dict[str, float] = field(default_factory=dict)
+    current: str = ""
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the `with` block to a stage."""
+        self.current = name
+        start = self.clock()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + self.clock() - start
+
+
+def check(info: ImageInfo, recipe: Recipe) -> None:
+    """Raise the `PictureError` that a picture's header alone is enough for: nothing of it need be decoded."""
+    if copies_bytes(info, recipe):
+        return
+    check_depth(info, recipe.read)
+    if recipe.read.frames == "all":
+        check_frames(info, target_format(info, recipe.write))
+    recipe.pipeline.check_size(info, recipe.limits.max_pixels)
+
+
+def copies_bytes(info: ImageInfo, recipe: Recipe) -> bool:
+    """Whether the recipe leaves such a picture as it is, so that its file is copied instead of encoded again."""
+    write = recipe.write
+    return (
+        replace(write, format="keep", background="#ffffff") == WriteOptions()
+        and target_format(info, write).name == info.format
+        and (recipe.read.frames == "all" or info.frames == 1)
+        and recipe.pipeline.is_identity(info)
+    )
+
+
+def _process(task: Task, header: Header, watch: Stopwatch, reserve: Reserve) -> Result:
+    recipe, info = task.recipe, header.info
+    check(info, recipe)
+    format_ = target_format(info, recipe.write)
+    with watch.stage("wait"):
+        admission = contextlib.ExitStack()
+        admission.enter_context(reserve(memory_bytes(info, recipe)))
+    with admission:
+        copy = copies_bytes(info, recipe)
+        frames = [] if copy else list(_frames(task, header, watch))
+        if copy:
+            with watch.stage("decode"):
+                verify(header)  # a damaged file is not copied as if it were a result
+        with staged(task.target, replace=task.replace, durable=task.durable) as output:
+            with watch.stage("encode"), output.write_errors():
+                notes = _copied(header, output) if copy else _encoded(frames, task, header, output)
+            with watch.stage("publish"):
+                mode = header.permissions if os.path.realpath(task.target) == os.path.realpath(task.source) else None
+                size = output.publish(None if copy else format_, mode=mode)
+    if BY_EXTENSION.get(os.path.splitext(task.target)[1].lower(), format_) is not format_:
+        notes = (*notes, "extension-mismatch")
+    first = frames[0].frame if frames else None
+    return Result(
+        task_id=task.id,
+        source=task.source,
+        target=task.target,
+        outcome=Outcome.DONE,
+        notes=notes,
+        format=format_.name,
+        width=first.width if first else info.width,
+        height=first.height if first else info.height,
+        megapixels=info.pixels * (len(frames) or info.frames) / 1e6,
+        bytes_in=info.file_bytes,
+        bytes_out=size,
+        conversions=first.conversions if first else 0,
+    )
+
+
+def _frames(task: Task, header: Header, watch: Stopwatch) -> Iterator[TimedFrame]:
+    """Decode and filter one frame after the other."""
+    decoded = decode(header, task.recipe.read)
+    while True:
+        with watch.stage("decode"):
+            timed = next(decoded, None)
+        if timed is None:
+            return
+        with watch.stage("filter"):
+            timed = replace(timed, frame=task.recipe.pipeline.apply(timed.frame))
+        yield timed
+
+
+def _copied(header: Header, output: Staged) -> tuple[str, ...]:
+    header.file.seek(0)
+    shutil.copyfileobj(header.file, output.file, 1 << 20)
+    return ("copied",)
+
+
+def _encoded(frames: list[TimedFrame], task: Task, header: Header, output: Staged) -> tuple[str, ...]:
+    format_ = target_format(header.info, task.recipe.write)
+    try:
+        notes = encode(frames, _source(header), format_, task.recipe.write, output.file)
+    except (ImgpipeError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the system has said what is wrong
+        raise output.encoder_failed(error) from error
+    return tuple(dict.fromkeys((*header.notes, *notes)))
+
+
+def _source(header: Header) -> Source:
+    known: Mapping[Any, Any] = header.image.info
+    loop = known.get("loop")
+    if header.info.format == "gif":  # counts how often it repeats
+        plays = 1 if loop is None else loop + 1 if loop else 0
+    else:
+        plays = 0 if loop is None else loop
+    return Source(header.metadata, str(known.get("compression") or ""), plays, bool(known.get("default_image")))
+
+
+def _failed(task: Task, failure: Failure) -> Result:
+    return Result(task.id, task.source, task.target, Outcome.FAILED, failure=failure)

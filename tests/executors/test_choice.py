@@ -1,0 +1,71 @@
+"""Choice: `auto` decides by the plan and gives its reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from imgpipe import Pipeline, UsageError
+from imgpipe.executors import choose, create_executor, executor_name
+
+
+@pytest.mark.parametrize(
+    ("asked", "workers", "cores", "pictures", "expected"),
+    [
+        ("auto", None, 8, 3, ("sequential", 1)),
+        ("auto", None, 8, 4, ("threads", 8)),
+        ("auto", 3, 8, 100, ("threads", 3)),
+        ("auto", None, 1, 100, ("sequential", 1)),
+        ("auto", 1, 8, 100, ("sequential", 1)),
+        ("threads", None, 8, 1, ("threads", 8)),
+        ("threads", 2, 8, 1, ("threads", 2)),
+        ("sequential", 4, 8, 100, ("sequential", 1)),
+    ],
+)
+def test_choice(asked, workers, cores, pictures, expected):
+    """The executor and its workers follow from what was asked, the cores and the number of pictures."""
+    choice = choose(asked, workers=workers, cores=cores, pictures=pictures, pipeline=Pipeline.parse("blur"))
+
+    assert expected == (choice.name, choice.workers)
+    assert choice.why
+
+
+def test_auto_names_the_filters_that_hold_the_interpreter():
+    """The reason says which filters gain nothing from threads."""
+    import gate_filter
+
+    class Holding(gate_filter.Gate, name="test.holding", gil="holds"):
+        """A filter in pure Python."""
+
+    choice = choose("auto", workers=None, cores=4, pictures=9, pipeline=Pipeline([Holding()]))
+
+    assert "test.holding" in choice.why
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"), [("thread", "threads"), ("Threading", "threads"), ("seq", "sequential"), ("auto", "auto")]
+)
+def test_aliases(alias, name):
+    """Names that people know from elsewhere mean the same."""
+    assert name == executor_name(alias)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("gpu", {}, "executor: got 'gpu', expected one of auto, sequential, threads"),
+        ("threads", {"workers": 0}, "workers: got 0, expected a whole number above 0"),
+        ("threads", {"max_memory_bytes": 0}, "max-memory: got 0"),
+    ],
+)
+def test_impossible_executors(name, options, message):
+    """A wrong name or number is refused with what would be right."""
+    with pytest.raises(UsageError, match=message):
+        create_executor(name, **options)
+
+
+def test_default_executor_uses_the_machine():
+    """Without numbers there is a worker for each usable core."""
+    from imgpipe.machine import usable_cores
+
+    with create_executor("threads") as executor:
+        assert usable_cores() == executor.workers
