@@ -1,0 +1,1 @@
+"""The command line of imgpipe: parses, draws, and calls the library."""

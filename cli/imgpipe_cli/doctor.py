@@ -1,0 +1,217 @@
+"""doctor: looks at everything that imgpipe relies on, and says how to mend what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+import sysconfig
+import tempfile
+import warnings
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from imgpipe.display import display_name
+from imgpipe_cli.codes import ExitCode
+from imgpipe_cli.show import size, symbols
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SCHEMA = "imgpipe.doctor/1"
+
+_SAFE_PILLOW = (12, 3)  # below, decoders have published holes
+_FREE_BYTES = 1_000_000_000  # of disk and of memory: below, large pictures may not fit
+_OPEN_FILES = 256
+_WHEEL = "pip install --force-reinstall --only-binary :all: pillow"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: what was found, and what to do unless it is ok."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    found: str
+    remedy: str = ""
+
+
+@click.command("doctor", short_help="Check what imgpipe relies on, and say how to mend it.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document to stdout.")
+def doctor_command(as_json: bool) -> ExitCode:
+    """Check what imgpipe relies on: Python, libraries, cores, memory, disk and terminal.
+
+    Exit code 7 means that something failed; a warning does not count.
+    """
+    checks = gather()
+    failed = any(check.state == "fail" for check in checks)
+    if as_json:
+        data = {"schema": SCHEMA, "ok": not failed, "checks": [asdict(check) for check in checks]}
+        click.echo(json.dumps(data))
+    else:
+        for line in _lines(checks, symbols(sys.stdout.encoding)[2]):
+            click.echo(display_name(line))
+    return ExitCode.CHECK_FAILED if failed else ExitCode.DONE
+
+
+def _lines(checks: list[Check], arrow: str) -> Iterator[str]:
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        yield f"{check.state:4}  {check.name:{width}}  {check.found}"
+        if check.remedy:
+            yield f"{'':4}  {'':{width}}  {arrow} {check.remedy}"
+
+
+def gather() -> list[Check]:
+    """Look at everything; a look that fails becomes a failed check of its own."""
+    looks: tuple[tuple[str, Callable[[], Check]], ...] = (
+        ("python", _python),
+        ("pillow", _pillow),
+        ("codecs", _codecs),
+        ("opencv", _opencv),
+        ("numpy", _numpy),
+        ("filters", _filters),
+        ("cores", _cores),
+        ("memory", _memory),
+        ("temporary", _temporary),
+        ("disk", _disk),
+        ("open files", _open_files),
+        ("terminal", _terminal),
+    )
+    checks = []
+    for name, look in looks:
+        try:
+            checks.append(look())
+        except Exception as error:  # noqa: BLE001 - whatever is broken here, the other checks still help
+            remedy = "pip install --force-reinstall imgpipe" if isinstance(error, ImportError) else ""
+            checks.append(Check(name, "fail", f"{type(error).__name__}: {error}", remedy))
+    return checks
+
+
+def _python() -> Check:
+    without = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    enabled = getattr(sys, "_is_gil_enabled", lambda: True)()
+    build = "free-threaded build" + (", GIL switched on" if enabled else ", no GIL") if without else "with GIL"
+    return Check("python", "ok", f"{platform.python_implementation()} {platform.python_version()}, {build}")
+
+
+def _pillow() -> Check:
+    import PIL  # noqa: PLC0415 - only for this check
+
+    numbers = tuple(int(part) for part in PIL.__version__.split(".")[:2])
+    if numbers < _SAFE_PILLOW:
+        return Check(
+            "pillow", "fail", f"{PIL.__version__}: its decoders have published holes", "pip install --upgrade pillow"
+        )
+    return Check("pillow", "ok", PIL.__version__)
+
+
+def _codecs() -> Check:
+    """Look for what this build of Pillow can read and write, and how fast."""
+    from PIL import features  # noqa: PLC0415 - only for this check
+
+    needed = {name: features.check(feature) for name, feature in (("jpeg", "jpg"), ("png", "zlib"))}
+    needed["colour profiles"] = features.check("littlecms2")
+    useful = {name: features.check(feature) for name, feature in _USEFUL.items()}
+    have = ", ".join(name for name, there in {**needed, **useful}.items() if there)
+    lacking = ", ".join(name for name, there in {**needed, **useful}.items() if not there)
+    if not lacking:
+        return Check("codecs", "ok", have)
+    return Check("codecs", "warn" if all(needed.values()) else "fail", f"{have}; without {lacking}", _WHEEL)
+
+
+_USEFUL = {"webp": "webp", "avif": "avif", "tiff": "libtiff", "turbo jpeg": "libjpeg_turbo", "fast png": "zlib_ng"}
+"""Formats that may be missing, and libraries that make JPEG and PNG two to six times faster."""
+
+
+def _opencv() -> Check:
+    from imgpipe.filters._opencv import opencv  # noqa: PLC0415 - a tenth of a second
+
+    cv2 = opencv()
+    threads = cv2.getNumThreads()
+    if threads > 1:
+        remedy = "this build ignores the limit: pip install --force-reinstall opencv-python-headless"
+        return Check("opencv", "warn", f"{cv2.__version__}, {threads} threads for each worker", remedy)
+    return Check("opencv", "ok", f"{cv2.__version__}, one thread for each worker")
+
+
+def _numpy() -> Check:
+    import numpy as np  # noqa: PLC0415 - only for this check
+
+    return Check("numpy", "ok", np.__version__)
+
+
+def _filters() -> Check:
+    from imgpipe.filters import names  # noqa: PLC0415 - numpy and Pillow
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        count = len(names())
+    broken = "; ".join(str(warning.message) for warning in caught)
+    if broken:
+        return Check("filters", "warn", f"{count} filters; {broken}", "update or uninstall the package of this plugin")
+    return Check("filters", "ok", f"{count} filters")
+
+
+def _cores() -> Check:
+    from imgpipe.machine import usable_cores  # noqa: PLC0415 - loads psutil
+
+    usable, machine = usable_cores(), os.cpu_count() or 1
+    limited = " (affinity or quota of the container)" if usable < machine else ""
+    return Check("cores", "ok", f"{usable} usable of {machine}{limited}")
+
+
+def _memory() -> Check:
+    from imgpipe import machine  # noqa: PLC0415 - loads psutil
+
+    limit, budget = machine.memory_limit_bytes(), machine.default_memory_bytes()
+    source = "no limit of a container" if limit is None else f"{size(limit)} limit of the container"
+    found = f"{size(machine.usable_memory_bytes())} usable, {source}, {size(budget)} for pictures in work"
+    if budget < _FREE_BYTES:
+        return Check("memory", "warn", found, "close other programs, raise the limit, or use --workers 1")
+    return Check("memory", "ok", found)
+
+
+def _temporary() -> Check:
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(b"imgpipe")
+            file.flush()
+    except OSError as error:
+        return Check("temporary", "fail", f"cannot be written: {error}", "set TMPDIR to a folder that can be written")
+    return Check("temporary", "ok", f"{tempfile.gettempdir()} can be written")
+
+
+def _disk() -> Check:
+    try:
+        free = shutil.disk_usage(os.getcwd()).free
+    except OSError as error:
+        return Check("disk", "fail", f"the current folder cannot be used: {error}", "change to a folder that exists")
+    if free < _FREE_BYTES:
+        return Check("disk", "warn", f"{size(free)} free in this folder", "write to another disk with --output")
+    return Check("disk", "ok", f"{size(free)} free in this folder")
+
+
+def _open_files() -> Check:
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return Check("open files", "ok", "no limit that matters on this system")
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return Check("open files", "ok", "no limit")
+    if soft < _OPEN_FILES:
+        return Check("open files", "warn", f"at most {soft}", f"ulimit -n {_OPEN_FILES * 4}")
+    return Check("open files", "ok", f"at most {soft}")
+
+
+def _terminal() -> Check:
+    encoding = sys.stdout.encoding or "ascii"
+    if encoding.lower().replace("-", "").replace("_", "") != "utf8":
+        found = f"{encoding}: names outside of it are shown as escapes"
+        return Check("terminal", "warn", found, "export PYTHONUTF8=1")
+    return Check("terminal", "ok", encoding)

@@ -1,0 +1,47 @@
+"""Interrupt: Ctrl-C once finishes what is in work, twice drops it; nothing half-written stays either way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from imgpipe.pictures.staging import discard_open
+from imgpipe_cli.codes import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+
+class Interrupt:
+    """Whether somebody asked the run to end, and how."""
+
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
+        self.code: ExitCode | None = None
+
+    def reason(self) -> str:
+        """Return why to stop, or ""."""
+        return "" if self.code is None else "interrupted"
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Handle SIGINT and SIGTERM for the `with` block."""
+        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.code is not None:
+            self._announce("dropped what was in work; nothing half-written is left")
+            discard_open()
+            # Threads cannot be stopped, and the interpreter would wait for them.
+            os._exit(self.code)
+        self.code = ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED
+        self._announce("stopping: finishing the pictures in work (Ctrl-C again to drop them)")

@@ -1,0 +1,192 @@
+"""process: the main command: pictures in, a pipeline, pictures out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imgpipe.display import display_name
+from imgpipe.errors import BadOption
+from imgpipe_cli.codes import ExitCode
+from imgpipe_cli.modules import import_user_filters
+from imgpipe_cli.options import (
+    BYTES,
+    WORKERS,
+    input_options,
+    limit_options,
+    output_options,
+    pick,
+    pipeline_options,
+    read_options,
+    write_options,
+)
+
+if TYPE_CHECKING:
+    from imgpipe.executors import Choice
+    from imgpipe.plan import Plan, PlanSummary
+    from imgpipe.recipe import Recipe
+    from imgpipe.report import Report
+    from imgpipe.task import Result
+
+
+@click.command("process", short_help="Send pictures through a pipeline and write the results.")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@pipeline_options
+@output_options
+@input_options
+@click.option("--executor", default="auto", show_default=True, help="auto, sequential or threads.")
+@click.option("-j", "--workers", type=WORKERS, default="auto", show_default=True, help="How many pictures at once.")
+@click.option("--max-memory", type=BYTES, help="Memory for pictures in work, as 4G (default: 60 % of what is free).")
+@read_options
+@write_options
+@limit_options
+@click.option("--dry-run", is_flag=True, help="Show what would be done, from the headers alone; write nothing.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
+@click.option("--max-errors", type=click.IntRange(0), help="Stop when more pictures than this have failed.")
+@click.option("--report", "report_file", metavar="FILE", help="Write a line for every picture: .jsonl or .csv.")
+@click.option("--progress", type=click.Choice(["auto", "bar", "lines", "none"]), default="auto", show_default=True,
+              help="How to show the progress, on stderr.")  # fmt: skip
+@click.option(
+    "--json", "json_events", is_flag=True, help="Write events as JSON lines to stdout instead of the summary."
+)
+@click.option("--json-items", is_flag=True, help="With --json, an event for every picture.")
+@click.option("-q", "--quiet", is_flag=True, help="Show failures only.")
+def process_command(inputs: tuple[str, ...], **given: Any) -> ExitCode:
+    r"""Send pictures through a pipeline of filters and write the results.
+
+    INPUT is a file, a folder, a glob, `-` for a list on stdin, or `@list.txt`, `@run.jsonl`, `@run.csv`.
+
+    \b
+    imgpipe process photos -o small -f resize:800x600 -f sharpen
+    imgpipe process 'scans/**/*.tif' -o web --format webp -f 'resize:1600x | brightness:1.1'
+    """
+    from imgpipe.plan import PlanOptions, make_plan  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+    from imgpipe.sources import SourceOptions  # noqa: PLC0415 - the same
+
+    import_user_filters(given["import_modules"])
+    recipe = _recipe(given)
+    plan = make_plan(
+        list(inputs),
+        recipe,
+        PlanOptions(**pick(PlanOptions, given)),
+        sources=SourceOptions(**pick(SourceOptions, given)),
+        stdin=sys.stdin.buffer,
+    )
+    summary = plan.check(dry_run=given["dry_run"])
+    choice = _choose(given, summary, recipe)
+    if given["dry_run"]:
+        from imgpipe_cli.preview import show_plan  # noqa: PLC0415 - only for a dry run
+
+        return show_plan(plan, summary, choice, as_json=given["json_events"])
+    return _run(plan, summary, choice, given)
+
+
+def _run(plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any]) -> ExitCode:
+    from imgpipe.api import run  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+    from imgpipe.executors import create_executor  # noqa: PLC0415 - the same
+    from imgpipe.journal import Journal  # noqa: PLC0415 - the same
+    from imgpipe_cli.interrupt import Interrupt  # noqa: PLC0415 - the same
+    from imgpipe_cli.progress import make_progress  # noqa: PLC0415 - the same
+
+    progress = make_progress(
+        "none" if given["quiet"] else given["progress"],
+        json_events=given["json_events"],
+        json_items=given["json_items"],
+    )
+    interrupt = Interrupt(progress.say)
+    sinks = [progress.add]
+    with contextlib.ExitStack() as stack:
+        if given["report_file"]:
+            sinks.append(stack.enter_context(Journal(given["report_file"])).add)
+        executor = stack.enter_context(
+            create_executor(choice.name, workers=choice.workers, max_memory_bytes=given["max_memory"])
+        )
+        stack.enter_context(progress)
+        stack.enter_context(interrupt.listening())
+        progress.start(summary, _described(choice))
+
+        def tell(result: Result) -> None:
+            for sink in sinks:
+                sink(result)
+
+        report = run(
+            plan,
+            executor,
+            each=tell,
+            stop=interrupt.reason,
+            max_errors=0 if given["fail_fast"] else given["max_errors"],
+        )
+    progress.finish(report)
+    if not given["json_events"]:
+        _show(report, choice, plan, quiet=given["quiet"])
+    if interrupt.code is not None:
+        return interrupt.code
+    return ExitCode.SOME_FAILED if report.failed or report.stopped else ExitCode.DONE
+
+
+def _show(report: Report, choice: Choice, plan: Plan, *, quiet: bool) -> None:
+    from imgpipe_cli.show import summary_lines  # noqa: PLC0415 - only at the end
+
+    if quiet and not report.failed and not report.stopped:
+        return
+    command = display_name(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+    for line in summary_lines(
+        report, _described(choice), command, output=plan.root, encoding=getattr(sys.stdout, "encoding", None)
+    ):
+        click.echo(line)
+
+
+def _described(choice: Choice) -> str:
+    workers = f" x{choice.workers}" if choice.workers > 1 else ""
+    return f"{choice.name}{workers} ({choice.why})"
+
+
+def _choose(given: dict[str, Any], summary: PlanSummary, recipe: Recipe) -> Choice:
+    from imgpipe.executors import choose, executor_name  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+    from imgpipe.machine import usable_cores  # noqa: PLC0415 - loads psutil
+
+    return choose(
+        executor_name(given["executor"]),
+        workers=given["workers"],
+        cores=usable_cores(),
+        pictures=summary.pictures,
+        pipeline=recipe.pipeline,
+    )
+
+
+def _recipe(given: dict[str, Any]) -> Recipe:
+    """Put the recipe together: a file, then filters, then options."""
+    from imgpipe.pictures.options import Limits, ReadOptions, WriteOptions  # noqa: PLC0415 - with the next
+    from imgpipe.pipeline import Pipeline  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+    from imgpipe.recipe import Recipe  # noqa: PLC0415 - the same
+
+    recipe = _recipe_file(given["recipe_file"]) if given["recipe_file"] else Recipe()
+    specs: tuple[str, ...] = given["filters"]
+    if any(spec.lstrip().startswith(("{", "[")) for spec in specs):
+        pipelines = [Pipeline.of(spec) for spec in specs]
+    else:
+        # One text, so that what is wrong with several filters is said at once and with the right numbers.
+        pipelines = [Pipeline.parse(" | ".join(specs))]
+    return Recipe(
+        Pipeline([*recipe.pipeline.filters, *(step for pipeline in pipelines for step in pipeline.filters)]),
+        replace(recipe.read, **pick(ReadOptions, given)),
+        replace(recipe.write, **pick(WriteOptions, given)),
+        replace(recipe.limits, **pick(Limits, given)),
+    )
+
+
+def _recipe_file(name: str) -> Recipe:
+    from imgpipe.recipe import Recipe  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BadOption("recipe", name, f"a TOML or JSON file that can be read ({error})") from error
+    return Recipe.from_json(text) if os.path.splitext(name)[1].lower() == ".json" else Recipe.from_toml(text)
