@@ -1,0 +1,119 @@
+"""README: every command and every program in it is run, so that nobody types one that does not work."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgpipe_cli.main import main
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+SHELL = [body for language, body in BLOCKS if language == "sh"]
+PYTHON = [body for language, body in BLOCKS if language == "python"]
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the commands are for a POSIX shell")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """Return a folder with the photos that the README speaks of."""
+    folder: Path = tmp_path_factory.mktemp("readme")
+    assert 0 == main(["samples", str(folder / "photos"), "--count", "3", "--size", "400x300"])
+    return folder
+
+
+def sh(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as a person would, with the commands of this environment on the path."""
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder, env={**os.environ, "PATH": path, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_there_are_blocks_to_run():
+    """The README has the blocks that the tests below are about."""
+    assert (3, 3) == (len(SHELL), len(PYTHON))
+
+
+def test_make_demo(tmp_path):
+    """`make demo` makes pictures, processes them, and says where they lie; a second time it does nothing."""
+    assert "make demo " in SHELL[0]
+    for name in ("src", "cli", "requirements"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    # The environment that runs this test serves: making another one is what the test below does.
+    ready = [f"VENV={Path(sys.prefix)}", "-o", f"{Path(sys.prefix)}/.installed-run"]
+    (tmp_path / "few").mkdir()
+    main(["samples", str(tmp_path / "few"), "--count", "2", "--size", "300x200"])
+    first = sh(f"make demo IN=few {' '.join(ready)}", tmp_path)
+    second = sh(f"make demo IN=few {' '.join(ready)}", tmp_path)
+
+    assert (0, 0) == (first.returncode, second.returncode), first.stderr + second.stderr
+    assert "2 of 2 pictures" in first.stdout
+    assert "2 skipped" in second.stdout
+    assert 2 == len(list((tmp_path / "demo" / "out").glob("*.jpg")))
+
+
+def test_make_test_is_a_target():
+    """`make test` runs this suite; running it inside itself would not end."""
+    assert "make test " in SHELL[0]
+    assert "pytest" in sh("make -n test", ROOT).stdout
+
+
+@pytest.mark.slow
+def test_the_way_without_make(tmp_path):
+    """A new environment, an installation with pip, and the first run."""
+    shutil.copytree(
+        ROOT, tmp_path / "imgpipe", ignore=shutil.ignore_patterns(".venv", ".git", "demo", "build", ".*_cache")
+    )
+    done = sh(SHELL[1], tmp_path / "imgpipe")
+    if done.returncode and not os.environ.get("CI") and "No matching distribution" in done.stderr:
+        pytest.skip("no package index can be reached")
+
+    assert 0 == done.returncode, done.stderr
+    assert "6 of 6 pictures" in done.stdout
+
+
+def test_windows_has_the_same_commands():
+    """The Windows block is the other one in Windows' words."""
+    windows = next(body for language, body in BLOCKS if language == "bat")
+    translated = windows.replace("py -m", "python3 -m").replace(".venv\\Scripts\\", ".venv/bin/")
+
+    assert SHELL[1] == translated
+
+
+@pytest.mark.parametrize("line", [line for line in SHELL[2].splitlines() if line.strip()])
+def test_command(line, place):
+    """Each command of the tour ends well."""
+    done = sh(line, place)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("program", PYTHON)
+def test_program(program, place):
+    """Each program runs and prints something."""
+    done = subprocess.run([sys.executable, "-c", program], cwd=place, capture_output=True, text=True, check=False)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert done.stdout.strip()
+
+
+def test_exit_codes_are_those_of_the_command():
+    """The table names every code that a command can end with today."""
+    from imgpipe_cli.codes import ExitCode
+
+    known = {int(code) for code in ExitCode}
+    told = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", TEXT, re.MULTILINE) for code in row.split(",")}
+
+    assert known == told
