@@ -53,6 +53,18 @@ def failed(root, target="a.jpg", outcome=Outcome.FAILED, message="it is empty"):
     return Result("1", "/in/a.jpg", os.path.join(root, target), outcome, failure=failure)
 
 
+def known(ledger, target):
+    """Return the row of a target that has one."""
+    found = ledger.get(target)
+    assert found is not None
+    return found
+
+
+def database(ledger):
+    """Return the open database of a ledger."""
+    return ledger._connection
+
+
 @pytest.fixture
 def root(tmp_path):
     """Return the name of an output folder that does not exist yet."""
@@ -86,7 +98,7 @@ def test_half_characters_in_a_message_are_escaped(root):
     with Ledger(root) as ledger:
         ledger.put([row(message="bad \udcff" + "x" * 1000)])
 
-        message = ledger.get("a.jpg").message
+        message = known(ledger, "a.jpg").message
 
     assert message.startswith("bad \\udcffx")
     assert len(message) < 600
@@ -101,9 +113,9 @@ def test_results_decide_the_state(root):
         ledger.record(failed(root, "lost.jpg", Outcome.LOST))
         ledger.record(Result("1", "", os.path.join(root, "skipped.jpg"), Outcome.SKIPPED))
         ledger.flush()
-        states = {name: ledger.get(f"{name}.jpg").state for name in ("done", "failed", "lost", "skipped")}
-        codes = [ledger.get("failed.jpg").code, ledger.get("lost.jpg").code]
-        written = ledger.get("done.jpg")
+        states = {name: known(ledger, f"{name}.jpg").state for name in ("done", "failed", "lost", "skipped")}
+        codes = [known(ledger, "failed.jpg").code, known(ledger, "lost.jpg").code]
+        written = known(ledger, "done.jpg")
 
     status = os.stat(os.path.join(root, "done.jpg"))
     assert {"done": "done", "failed": "failed", "lost": "pending", "skipped": "pending"} == states
@@ -120,7 +132,7 @@ def test_a_death_is_not_the_end_of_what_was_written(root, code):
         target = os.path.join(root, "a.jpg")
         ledger.record(Result("1", "/in/a.jpg", target, Outcome.FAILED, failure=Failure(code, "killed")))
         ledger.flush()
-        found = ledger.get("a.jpg")
+        found = known(ledger, "a.jpg")
 
     assert (State.PENDING, code) == (found.state, found.code)
 
@@ -132,7 +144,7 @@ def test_a_failure_forgets_nothing_about_the_file_written_before(root):
         ledger.put([row(output=before, output_fingerprint="f0", fingerprint="f1")])
         ledger.record(failed(root))
         ledger.flush()
-        found = ledger.get("a.jpg")
+        found = known(ledger, "a.jpg")
 
     assert (before, "f0", "f1") == (found.output, found.output_fingerprint, found.fingerprint)
 
@@ -145,7 +157,7 @@ def test_a_file_changed_before_it_was_noted_is_not_ours(root):
         (Path(root) / "a.jpg").write_bytes(b"longer than before")
         ledger.record(result)
         ledger.flush()
-        found = ledger.get("a.jpg")
+        found = known(ledger, "a.jpg")
 
     assert Identity.of(os.stat(result.target)) != found.output
 
@@ -159,7 +171,7 @@ def test_an_output_that_is_gone_again_is_not_done(root):
         ledger.record(result)
         ledger.flush()
 
-        assert State.PENDING == ledger.get("a.jpg").state
+        assert State.PENDING == known(ledger, "a.jpg").state
 
 
 def test_results_without_a_row_change_nothing(root):
@@ -185,7 +197,7 @@ def test_keys_do_not_depend_on_the_spelling_of_the_folder(tmp_path, monkeypatch,
 def states_on_disk(root, *targets):
     """Return the states that another process would see."""
     with LedgerReader(root) as reader:
-        return [reader.get(target).state for target in targets]
+        return [known(reader, target).state for target in targets]
 
 
 def test_rows_are_on_disk_before_put_returns(root):
@@ -259,6 +271,7 @@ def test_a_killed_process_holds_no_lock_and_its_rows_stay(root):
         [sys.executable, "-c", code, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with child:
+        assert child.stdout
         assert "ready\n" == child.stdout.readline()
         with pytest.raises(OutputLocked, match=f"process {child.pid}"):
             Ledger(root)
@@ -268,7 +281,7 @@ def test_a_killed_process_holds_no_lock_and_its_rows_stay(root):
     assert ["pending"] == states_on_disk(root, "a.jpg")
     assert before == sorted(os.listdir(os.path.join(root, ".imgpipe")))
     with Ledger(root) as ledger:
-        assert "s" == ledger.get("a.jpg").source
+        assert "s" == known(ledger, "a.jpg").source
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
@@ -361,17 +374,17 @@ def test_lookups_and_updates_go_by_the_key(root):
     """No statement scans the table, so that ten million rows are as quick as ten."""
     with Ledger(root) as ledger:
         ledger.put([row()])
-        statements = []
-        ledger._connection.set_trace_callback(statements.append)
+        statements: list[str] = []
+        database(ledger).set_trace_callback(statements.append)
         ledger.get("a.jpg")
         ledger.record(failed(root))
         ledger.flush()
-        ledger._connection.set_trace_callback(None)
+        database(ledger).set_trace_callback(None)
         plans = [
             step[3]
             for statement in statements
             if statement.startswith(("SELECT", "UPDATE"))
-            for step in ledger._connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+            for step in database(ledger).execute(f"EXPLAIN QUERY PLAN {statement}")
         ]
 
     assert 2 == len(plans)
@@ -381,7 +394,7 @@ def test_lookups_and_updates_go_by_the_key(root):
 def test_a_full_disk_is_named(root):
     """No space for the ledger is told as that, not as damage."""
     with Ledger(root) as ledger:
-        ledger._connection.execute("PRAGMA max_page_count = 5")
+        database(ledger).execute("PRAGMA max_page_count = 5")
 
         with pytest.raises(UsageError, match="no space left"):
             ledger.put([row(f"{number}.jpg", message="x" * 400) for number in range(1000)])
@@ -392,7 +405,7 @@ def test_a_full_disk_is_named(root):
 def test_a_durable_ledger_waits_for_the_disk(root):
     """In durable mode every commit is synchronised; otherwise only what keeps the file whole."""
     with Ledger(root, durable=True) as ledger:
-        assert (2,) == ledger._connection.execute("PRAGMA synchronous").fetchone()
+        assert (2,) == database(ledger).execute("PRAGMA synchronous").fetchone()
     with Ledger(root) as ledger:
-        assert (1,) == ledger._connection.execute("PRAGMA synchronous").fetchone()
-        assert ("wal",) == ledger._connection.execute("PRAGMA journal_mode").fetchone()
+        assert (1,) == database(ledger).execute("PRAGMA synchronous").fetchone()
+        assert ("wal",) == database(ledger).execute("PRAGMA journal_mode").fetchone()

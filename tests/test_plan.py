@@ -83,7 +83,7 @@ def perform(task, die=lambda point: None):
 
 def run(plan, *, killed_at=None, check=True):
     """Run a plan as the executor would; `killed_at` is (number of a task, point). Return the results in order."""
-    results = []
+    results: list[Result] = []
     if check:
         plan.check()
     ledger = plan.open_ledger()
@@ -738,6 +738,7 @@ def test_a_renewal_that_is_killed_leaves_what_was_ours_ours(here):
         for name in ("a.jpg", "sub/b.png"):
             os.utime(f"out/{name}", ns=(LONG_AGO, LONG_AGO))
             row = ledger.get(name)
+            assert row is not None
             ledger.put([replace(row, output=Identity(row.output.size, LONG_AGO))])
     with pytest.raises(KilledError):
         run(plan_for(SHARPEN), killed_at=(0, "before"))
@@ -855,9 +856,14 @@ class ManySources:
             yield Source(f"/in/folder/{number}.jpg", f"folder/{number}.jpg")
 
 
+def plan_of(sources, folder, **options):
+    """Return a plan for sources that are not files."""
+    return Plan(sources, BLUR, PlanOptions(output=str(folder / "out"), **options))
+
+
 def test_a_walk_over_many_sources_needs_little_memory(tmp_path):
     """100,000 sources are checked in a few megabytes."""
-    plan = Plan(ManySources(100_000), BLUR, PlanOptions(output=str(tmp_path / "out")))
+    plan = plan_of(ManySources(100_000), tmp_path)
     tracemalloc.start()
 
     summary = plan.check()
@@ -871,7 +877,7 @@ def test_a_walk_over_many_sources_needs_little_memory(tmp_path):
 def test_tasks_are_made_when_they_are_wanted(tmp_path):
     """The first task needs no more than one chunk of sources, also where nothing but skipping is to be done."""
     sources = ManySources(10_000)
-    plan = Plan(sources, BLUR, PlanOptions(output=str(tmp_path / "out")))
+    plan = plan_of(sources, tmp_path)
     with plan.open_ledger() as ledger:
         tasks = plan.tasks(ledger, pytest.fail)
         first = next(tasks)
@@ -885,7 +891,7 @@ def test_tasks_are_made_when_they_are_wanted(tmp_path):
 def test_a_task_does_not_wait_for_endless_skipping(tmp_path):
     """One picture to do among thousands that are done is handed out soon."""
     sources = ManySources(10_000)
-    plan = Plan(sources, BLUR, PlanOptions(output=str(tmp_path / "out"), on_exists="skip"))
+    plan = plan_of(sources, tmp_path, on_exists="skip")
     for number in range(1, 2000):
         write(str(tmp_path / f"out/folder/{number}.jpg"))
     with plan.open_ledger() as ledger:

@@ -85,6 +85,11 @@ def test_folders_give_pictures_only(here):
     assert ["a.JPG"] == [source.relative for source in sources]
     assert 3 == sources.ignored
 
+    without = Sources(["in"], SourceOptions(exclude=("*.txt",)))
+
+    assert 1 == len(list(without))
+    assert 2 == without.ignored  # what was left out on purpose is not counted
+
 
 def test_what_is_named_is_taken(here):
     """A file that is named itself needs no extension, and a hidden one is meant."""
@@ -112,7 +117,12 @@ def test_an_excluded_folder_is_not_entered(here, monkeypatch):
     tree("in", "a.jpg", "secret/b.jpg")
     listed = []
     real = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or real(path))
+
+    def scandir(path):
+        listed.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
 
     relatives("in", exclude=("secret",))
 

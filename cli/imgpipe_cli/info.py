@@ -90,9 +90,9 @@ def describe(path: str, limits: Limits) -> dict[str, Any]:
     `width` and `height` are those of the upright picture, `megapixels` those of all frames together; `memory_bytes` is
     what a pipeline without filters needs.
     """
-    from imgpipe.pictures.header import open_header  # noqa: PLC0415 - Pillow, which --help does not need
+    from imgpipe.memory import memory_bytes  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+    from imgpipe.pictures.header import open_header  # noqa: PLC0415 - the same
     from imgpipe.recipe import Recipe  # noqa: PLC0415 - the same
-    from imgpipe.memory import memory_bytes  # noqa: PLC0415 - the same
 
     with open_header(path, limits) as header:
         info, metadata = header.info, header.metadata

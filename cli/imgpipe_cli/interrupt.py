@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Interrupt:
     """Whether somebody asked the run to end, and how."""
 
-    def __init__(self, announce: Callable[[str], None]) -> None:
-        self._announce = announce
+    def __init__(self, announce: Callable[[str], None], drop: Callable[[], None]) -> None:
+        self._announce, self._drop = announce, drop
         self.code: ExitCode | None = None
 
     def reason(self) -> str:
@@ -39,8 +39,9 @@ class Interrupt:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
         if self.code is not None:
-            self._announce("dropped what was in work; nothing half-written is left")
+            self._drop()
             discard_open()
+            self._announce("dropped what was in work; nothing half-written is left")
             # Threads cannot be stopped, and the interpreter would wait for them.
             os._exit(self.code)
         self.code = ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED

@@ -41,9 +41,11 @@ if TYPE_CHECKING:
 @pipeline_options
 @output_options
 @input_options
-@click.option("--executor", default="auto", show_default=True, help="auto, sequential or threads.")
+@click.option("--executor", default="auto", show_default=True, help="auto, sequential, threads or processes.")
 @click.option("-j", "--workers", type=WORKERS, default="auto", show_default=True, help="How many pictures at once.")
 @click.option("--max-memory", type=BYTES, help="Memory for pictures in work, as 4G (default: 60 % of what is free).")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+              help="End a picture that takes longer (processes only: threads cannot be stopped).")  # fmt: skip
 @read_options
 @write_options
 @limit_options
@@ -100,14 +102,19 @@ def _run(plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any]
         json_events=given["json_events"],
         json_items=given["json_items"],
     )
-    interrupt = Interrupt(progress.say)
     sinks = [progress.add]
     with contextlib.ExitStack() as stack:
         if given["report_file"]:
             sinks.append(stack.enter_context(Journal(given["report_file"])).add)
         executor = stack.enter_context(
-            create_executor(choice.name, workers=choice.workers, max_memory_bytes=given["max_memory"])
+            create_executor(
+                choice.name,
+                workers=choice.workers,
+                max_memory_bytes=given["max_memory"],
+                timeout_seconds=given["timeout"],
+            )
         )
+        interrupt = Interrupt(progress.say, executor.abort)
         stack.enter_context(progress)
         stack.enter_context(interrupt.listening())
         progress.start(summary, _described(choice))
@@ -157,7 +164,8 @@ def _choose(given: dict[str, Any], summary: PlanSummary, recipe: Recipe) -> Choi
         workers=given["workers"],
         cores=usable_cores(),
         pictures=summary.pictures,
-        pipeline=recipe.pipeline,
+        recipe=recipe,
+        timeout=given["timeout"] is not None,
     )
 
 

@@ -68,7 +68,7 @@ def process(
         workers=workers,
         cores=usable_cores(),
         pictures=summary.pictures,
-        pipeline=plan.recipe.pipeline,
+        recipe=plan.recipe,
     )
     with create_executor(choice.name, workers=choice.workers) as made:
         return run(plan, made, each=each)

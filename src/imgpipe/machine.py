@@ -49,9 +49,17 @@ def default_memory_bytes() -> int:
     return int(usable_memory_bytes() * MEMORY_SHARE)
 
 
+def rss_bytes_of(pid: int | None) -> int:
+    """Return the memory that a process uses now, 0 if it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss) if pid else 0
+    except psutil.Error:
+        return 0
+
+
 def _own_cgroups() -> list[Path]:
     """Return the folders that may limit this process, from its own up to the root."""
-    folders = []
+    folders: list[Path] = []
     for line in _own_cgroup_lines():
         _, controllers, path = (*line.split(":", 2), "", "")[:3]
         root = _CGROUPS / controllers if controllers else _CGROUPS

@@ -189,7 +189,7 @@ class Sources:
                 path_below = os.path.join(below, name)
                 if glob is not None and not glob.takes(states, name):
                     continue
-                if self._has_extension(name, glob) and self._wanted.match(path_below):
+                if self._wanted.match(path_below) and self._has_extension(name, glob):
                     yield os.path.join(top, path_below), path_below
             for name in reversed(folders):
                 path_below = os.path.join(below, name)

@@ -75,11 +75,12 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_killed_at_a_random_point(photos, finished, tmp_path, seed):
+@pytest.mark.parametrize("executor", ["sequential", "threads", "processes"])
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_at_a_random_point(photos, finished, tmp_path, seed, executor):
     """SIGKILL leaves whole outputs only; the next run does the rest and nothing twice."""
     point = random.Random(seed).randrange(COUNT - 4)
-    with start(photos, "-o", tmp_path) as process:
+    with start(photos, "-o", tmp_path, "--executor", executor) as process:
         wait_for_items(process, point)
         process.kill()
         process.wait(PATIENCE_SECONDS)
@@ -87,7 +88,7 @@ def test_killed_at_a_random_point(photos, finished, tmp_path, seed):
 
     assert half.items() <= finished.items()
 
-    with start(photos, "-o", tmp_path) as process:
+    with start(photos, "-o", tmp_path, "--executor", executor) as process:
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
     summary = json.loads(out.splitlines()[-1])
 
@@ -97,10 +98,11 @@ def test_killed_at_a_random_point(photos, finished, tmp_path, seed):
     assert finished == tree(tmp_path)
 
 
+@pytest.mark.parametrize("executor", ["sequential", "threads", "processes"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_one_signal_finishes_what_is_in_work(photos, finished, tmp_path, number, code):
+def test_one_signal_finishes_what_is_in_work(photos, finished, tmp_path, number, code, executor):
     """Ctrl-C ends the run with whole outputs, its own exit code, a summary, and nothing half-written."""
-    with start(photos, "-o", tmp_path) as process:
+    with start(photos, "-o", tmp_path, "--executor", executor) as process:
         wait_for_items(process, 5)
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
@@ -120,7 +122,8 @@ def test_one_signal_finishes_what_is_in_work(photos, finished, tmp_path, number,
     assert finished == tree(tmp_path)
 
 
-def test_the_second_signal_drops_what_is_in_work(photos, finished, tmp_path):
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_the_second_signal_drops_what_is_in_work(photos, finished, tmp_path, executor):
     """A picture that hangs does not hold up the second Ctrl-C, and its temporary file goes with it."""
     (tmp_path / "hanging.py").write_text(
         "import threading\nimport numpy as np\nfrom imgpipe import as_filter\n\n\n@as_filter(name='test.hang')\n"
@@ -128,7 +131,7 @@ def test_the_second_signal_drops_what_is_in_work(photos, finished, tmp_path):
     )
     command = [
         sys.executable, "-m", "imgpipe", "process", str(photos), "-o", str(tmp_path / "out"), "--import", "hanging",
-        "-f", "test.hang", "--executor", "threads", "-j", "2", "--json",
+        "-f", "test.hang", "--executor", executor, "-j", "2", "--json",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(

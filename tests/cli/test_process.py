@@ -82,7 +82,7 @@ def test_a_second_run_does_nothing(run, photos, tmp_path):
     assert "6 of 6 pictures" in run("process", photos, "-o", tmp_path / "out", "-f", "resize:20x")[1]
 
 
-@pytest.mark.parametrize("executor", ["sequential", "threads", "thread", "threading", "seq", "auto"])
+@pytest.mark.parametrize("executor", ["sequential", "threads", "thread", "seq", "processes", "multiprocessing", "auto"])
 def test_executors_write_the_same_bytes(run, photos, tmp_path, executor):
     """The executor decides where the work is done, never what comes out."""
     run("process", photos, "-o", tmp_path / "one", "-f", "resize:24x | blur:1 | sharpen", "--executor", "sequential")
@@ -267,7 +267,7 @@ def test_the_json_form_of_a_pipeline(run, photos, tmp_path):
     [
         (["-f", "shapren"], 2, "did you mean sharpen?"),
         (["-f", "resize:0x10", "-f", "blur:radius=inf"], 2, "filter 2, blur.radius"),
-        (["--executor", "gpu"], 2, "one of auto, sequential, threads"),
+        (["--executor", "gpu"], 2, "one of auto, sequential, threads, processes"),
         (["-j", "0"], 2, "neither auto nor a whole number above 0"),
         (["--max-memory", "lots"], 2, "is not a size"),
         (["--quality", "101"], 2, "--quality"),

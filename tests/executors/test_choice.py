@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgpipe import Pipeline, UsageError
+from imgpipe import Pipeline, Recipe, UsageError, WriteOptions
 from imgpipe.executors import choose, create_executor, executor_name
 
 
@@ -23,7 +23,7 @@ from imgpipe.executors import choose, create_executor, executor_name
 )
 def test_choice(asked, workers, cores, pictures, expected):
     """The executor and its workers follow from what was asked, the cores and the number of pictures."""
-    choice = choose(asked, workers=workers, cores=cores, pictures=pictures, pipeline=Pipeline.parse("blur"))
+    choice = choose(asked, workers=workers, cores=cores, pictures=pictures, recipe=Recipe(Pipeline.parse("blur")))
 
     assert expected == (choice.name, choice.workers)
     assert choice.why
@@ -36,13 +36,34 @@ def test_auto_names_the_filters_that_hold_the_interpreter():
     class Holding(gate_filter.Gate, name="test.holding", gil="holds"):
         """A filter in pure Python."""
 
-    choice = choose("auto", workers=None, cores=4, pictures=9, pipeline=Pipeline([Holding()]))
+    choice = choose("auto", workers=None, cores=4, pictures=9, recipe=Recipe(Pipeline([Holding()])))
 
+    assert "processes" == choice.name
     assert "test.holding" in choice.why
 
 
+@pytest.mark.parametrize("write", [WriteOptions(format="avif"), WriteOptions(format="tiff", tiff_compression="lzw")])
+def test_auto_knows_codecs_that_hold_the_interpreter(write):
+    """Some codecs let one thread work at a time; then processes are chosen."""
+    choice = choose("auto", workers=None, cores=4, pictures=9, recipe=Recipe(write=write))
+
+    assert ("processes", 4) == (choice.name, choice.workers)
+
+
+def test_a_time_limit_needs_processes():
+    """Only a process can be ended, whatever the number of pictures."""
+    assert "processes" == choose("auto", workers=None, cores=4, pictures=1, recipe=Recipe(), timeout=True).name
+
+
 @pytest.mark.parametrize(
-    ("alias", "name"), [("thread", "threads"), ("Threading", "threads"), ("seq", "sequential"), ("auto", "auto")]
+    ("alias", "name"),
+    [
+        ("thread", "threads"),
+        ("Threading", "threads"),
+        ("seq", "sequential"),
+        ("process", "processes"),
+        ("auto", "auto"),
+    ],
 )
 def test_aliases(alias, name):
     """Names that people know from elsewhere mean the same."""
@@ -52,9 +73,11 @@ def test_aliases(alias, name):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("gpu", {}, "executor: got 'gpu', expected one of auto, sequential, threads"),
+        ("gpu", {}, "executor: got 'gpu', expected one of auto, sequential, threads, processes"),
         ("threads", {"workers": 0}, "workers: got 0, expected a whole number above 0"),
         ("threads", {"max_memory_bytes": 0}, "max-memory: got 0"),
+        ("threads", {"timeout_seconds": 1.0}, "only --executor processes can end a picture"),
+        ("processes", {"timeout_seconds": 0.0}, "timeout: got 0.0, expected seconds above 0"),
     ],
 )
 def test_impossible_executors(name, options, message):

@@ -20,6 +20,9 @@ ALIASES: Mapping[str, str] = {
     "threads": "threads",
     "thread": "threads",
     "threading": "threads",
+    "processes": "processes",
+    "process": "processes",
+    "multiprocessing": "processes",
 }
 
 
@@ -30,10 +33,17 @@ def executor_name(name: str) -> str:
     return ALIASES[name.lower()]
 
 
-def create_executor(name: str, *, workers: int | None = None, max_memory_bytes: int | None = None) -> Executor:
+def create_executor(
+    name: str,
+    *,
+    workers: int | None = None,
+    max_memory_bytes: int | None = None,
+    timeout_seconds: float | None = None,
+) -> Executor:
     """Make an executor. By default it has a worker for every core that this process may use, and 60 % of its memory.
 
-    Raises `BadOption` for an unknown name or a number of workers below 1.
+    `timeout_seconds` for one picture can be kept by `processes` alone: threads cannot be stopped. Raises `BadOption`
+    for an unknown name, a number of workers below 1, or a timeout that cannot be kept.
     """
     from imgpipe.machine import default_memory_bytes, usable_cores  # noqa: PLC0415 - loads psutil
 
@@ -42,10 +52,18 @@ def create_executor(name: str, *, workers: int | None = None, max_memory_bytes: 
         raise BadOption("workers", workers, "a whole number above 0")
     if max_memory_bytes is not None and max_memory_bytes < 1:
         raise BadOption("max-memory", max_memory_bytes, "a number of bytes above 0")
+    if timeout_seconds is not None and (name != "processes" or timeout_seconds <= 0):
+        expected = "seconds above 0" if name == "processes" else "none: only --executor processes can end a picture"
+        raise BadOption("timeout", timeout_seconds, expected)
     if name == "sequential":
         from imgpipe.executors.sequential import SequentialExecutor  # noqa: PLC0415 - only what is used is loaded
 
         return SequentialExecutor()
+    workers, max_memory_bytes = workers or usable_cores(), max_memory_bytes or default_memory_bytes()
+    if name == "processes":
+        from imgpipe.executors.processes import ProcessesExecutor  # noqa: PLC0415 - only what is used is loaded
+
+        return ProcessesExecutor(workers, max_memory_bytes, timeout_seconds=timeout_seconds)
     from imgpipe.executors.threads import ThreadsExecutor  # noqa: PLC0415 - only what is used is loaded
 
-    return ThreadsExecutor(workers or usable_cores(), max_memory_bytes or default_memory_bytes())
+    return ThreadsExecutor(workers, max_memory_bytes)

@@ -35,6 +35,9 @@ class Executor(ABC):
     def close(self) -> None:  # noqa: B027 - not every executor has something to release
         """Release all threads and processes."""
 
+    def abort(self) -> None:  # noqa: B027 - threads cannot be stopped, they end with their process
+        """Drop what is in work, as far as that can be done, and leave nothing half-written. Only the end follows."""
+
     def __enter__(self) -> Self:
         return self
 

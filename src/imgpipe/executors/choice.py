@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imgpipe.pipeline import Pipeline
+    from imgpipe.recipe import Recipe
 
 FEW_PICTURES = 4
 """Below this number, starting workers gains nothing."""
@@ -21,21 +21,34 @@ class Choice:
     why: str
 
 
-def choose(name: str, *, workers: int | None, cores: int, pictures: int, pipeline: Pipeline) -> Choice:
-    """Turn what the user asked for (`auto` or a name, workers or None) into a choice."""
+def choose(
+    name: str, *, workers: int | None, cores: int, pictures: int, recipe: Recipe, timeout: bool = False
+) -> Choice:
+    """Turn what the user asked for (`auto` or a name, workers or None for one per core) into a choice."""
     if name == "sequential":
         return Choice(name, 1, "as asked")
+    count = workers or cores
     if name != "auto":
-        return Choice(name, workers or cores, "as asked")
+        return Choice(name, count, "as asked")
+    if timeout:
+        return Choice("processes", count, "auto: a time limit needs processes that can be ended")
     if pictures < FEW_PICTURES:
         return Choice("sequential", 1, f"auto: {pictures} pictures are too few to share")
-    if (workers or cores) == 1:
+    if count == 1:
         return Choice(
-            "sequential", 1, "auto: there is one core to use" if workers is None else "auto: one worker asked"
+            "sequential", 1, "auto: one worker is enough for one core" if workers is None else "auto: one worker"
         )
-    holding = sorted({step.spec.name for step in pipeline.filters if step.spec.gil == "holds"})
-    if holding:
-        return Choice(
-            "threads", workers or cores, f"auto: reading and writing overlap; {', '.join(holding)} take turns"
-        )
-    return Choice("threads", workers or cores, "auto: every step lets other threads run")
+    holders = _holders(recipe)
+    if holders:
+        return Choice("processes", count, f"auto: {', '.join(holders)} would let one thread run at a time")
+    return Choice("threads", count, "auto: every step lets other threads run")
+
+
+def _holders(recipe: Recipe) -> list[str]:
+    """Return the steps that hold the interpreter's lock while they work."""
+    holders = sorted({step.spec.name for step in recipe.pipeline.filters if step.spec.gil == "holds"})
+    if recipe.write.format == "avif":
+        holders.append("reading AVIF")
+    if recipe.write.tiff_compression in ("lzw", "deflate"):
+        holders.append("compressing TIFF")
+    return holders

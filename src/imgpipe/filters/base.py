@@ -134,6 +134,10 @@ class Filter(ABC):
         return self.spec.scratch
 
     @classmethod
+    def warm_up(cls) -> None:  # noqa: B027 - most filters need nothing more
+        """Load what `apply` needs beside its own module, so that the first picture does not wait for it."""
+
+    @classmethod
     def parameters(cls) -> Mapping[str, Parameter]:
         """Return the parameters by name."""
         return parameters_of(cls)

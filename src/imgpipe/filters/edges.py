@@ -62,6 +62,11 @@ class Edges(
         """Return less for a picture with alpha, which is four times as large itself."""
         return 4.5 if info.has_alpha else super().scratch(info)
 
+    @classmethod
+    def warm_up(cls) -> None:
+        """Load OpenCV."""
+        opencv()
+
     def apply(self, frame: Frame) -> Frame:
         """Look at the grey values, and at alpha if there is one."""
         planes = [self._smooth(plane) for plane in _planes(frame)]

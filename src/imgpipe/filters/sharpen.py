@@ -34,6 +34,11 @@ class Sharpen(Filter, name="sharpen", kind="cpu", backend="numpy", alpha="native
     threshold: Annotated[int, Range(0, 255), "smallest difference that counts, of 255"] = 0
     aliases = {"radius": "sigma"}  # noqa: RUF012 - read-only by its type in Filter
 
+    @classmethod
+    def warm_up(cls) -> None:
+        """Load OpenCV."""
+        opencv()
+
     def apply(self, frame: Frame) -> Frame:
         """Sharpen the colours."""
         pixels = frame.array

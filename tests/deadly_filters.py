@@ -1,0 +1,90 @@
+"""Filters that end, hang or fill the process that runs them; import it inside a test: others must not see them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from imgpipe import Filter
+from imgpipe.pictures.staging import Staged
+
+if TYPE_CHECKING:
+    from imgpipe import Frame
+
+Deed = Literal["segfault", "abort", "exit", "kill", "terminate", "hang", "hog", "raise", "nothing"]
+
+
+class Deadly(Filter, name="test.deadly", modes=("L", "RGB"), alpha="separate"):
+    """Do a deed to pictures of a certain width, and nothing to others; put a sign into a folder before it."""
+
+    deed: Deed = "nothing"
+    width: int = 0
+    signs: str = ""
+
+    def apply(self, frame: Frame) -> Frame:
+        """Do it."""
+        if self.width in (0, frame.width):
+            if self.signs:
+                Path(self.signs, str(os.getpid())).touch()
+            DEEDS[self.deed]()
+        return frame
+
+
+class Fate(Filter, name="test.fate", modes=("L", "RGB"), alpha="separate"):
+    """Do to each picture what its width says: 11 segfault, 12 hang, 13 fill the memory, others nothing."""
+
+    def apply(self, frame: Frame) -> Frame:
+        """Do it."""
+        DEEDS[{11: "segfault", 12: "hang", 13: "hog"}.get(frame.width, "nothing")]()
+        return frame
+
+
+class LastWord(Filter, name="test.last_word", modes=("L", "RGB"), alpha="separate"):
+    """Kill the process when it has published the picture, before it can say so."""
+
+    signs: str = ""
+
+    def apply(self, frame: Frame) -> Frame:
+        """Lay the trap."""
+        Path(self.signs, str(os.getpid())).touch()
+        publish = Staged.publish
+
+        def publish_and_die(*arguments: Any, **named: Any) -> int:
+            publish(*arguments, **named)
+            os.kill(os.getpid(), signal.SIGKILL)
+            return 0
+
+        Staged.publish = publish_and_die  # type: ignore[method-assign]  # in a child that is about to end
+        return frame
+
+
+def _hang() -> None:
+    """Sleep in a native call that holds the interpreter's lock: nothing in Python can interrupt it."""
+    ctypes.PyDLL(None).sleep(600)
+
+
+def _hog() -> None:
+    """Take memory until there is no more."""
+    blocks = []
+    while True:
+        blocks.append(bytearray(64 << 20))
+
+
+def _raise() -> None:
+    raise ValueError("not this one")
+
+
+DEEDS = {
+    "segfault": lambda: ctypes.string_at(0),
+    "abort": os.abort,
+    "exit": lambda: os._exit(0),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "terminate": lambda: os.kill(os.getpid(), signal.SIGTERM),
+    "hang": _hang,
+    "hog": _hog,
+    "raise": _raise,
+    "nothing": lambda: None,
+}
