@@ -66,7 +66,7 @@ def info_command(files: tuple[str, ...], as_json: bool, **given: Any) -> ExitCod
 
 def _paths(inputs: tuple[str, ...], missing: list[str]) -> Iterator[str]:
     """Give the files that the inputs mean; what matches nothing goes to `missing`, and the others still come."""
-    from imgpipe.sources import Sources  # noqa: PLC0415 - only here
+    from imgpipe.plan.sources import Sources  # noqa: PLC0415 - only here
 
     for text in inputs:
         try:

@@ -17,7 +17,7 @@ from imgpipe_cli.show import size, symbols
 if TYPE_CHECKING:
     from imgpipe.executors import Choice
     from imgpipe.plan import Plan, PlanSummary
-    from imgpipe.preview import PlannedPicture
+    from imgpipe.plan.preview import PlannedPicture
 
 
 def show_plan(plan: Plan, summary: PlanSummary, choice: Choice, *, as_json: bool) -> ExitCode:

@@ -70,7 +70,7 @@ def process_command(inputs: tuple[str, ...], **given: Any) -> ExitCode:
     imgpipe process 'scans/**/*.tif' -o web --format webp -f 'resize:1600x | brightness:1.1'
     """
     from imgpipe.plan import PlanOptions, make_plan  # noqa: PLC0415 - numpy and Pillow, which --help does not need
-    from imgpipe.sources import SourceOptions  # noqa: PLC0415 - the same
+    from imgpipe.plan.sources import SourceOptions  # noqa: PLC0415 - the same
 
     import_user_filters(given["import_modules"])
     recipe = _recipe(given)

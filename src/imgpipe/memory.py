@@ -91,7 +91,7 @@ class MemoryBudget:
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def reserve(self, needed_bytes: int) -> Iterator[None]:
+    def reserve(self, needed_bytes: int, _info: object = None) -> Iterator[None]:
         """Hold `needed_bytes` for the `with` block; wait until they are there."""
         ticket = object()
         with self._changed:
@@ -120,7 +120,6 @@ class MemoryBudget:
 
 
 @contextlib.contextmanager
-def unlimited(needed_bytes: int) -> Iterator[None]:
+def unlimited(_needed_bytes: int, _info: object = None) -> Iterator[None]:
     """Stand in for `MemoryBudget.reserve` where one picture is in work at a time."""
-    del needed_bytes
     yield

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imgpipe.pictures.staging import Staged
     from imgpipe.recipe import Recipe
 
-    Reserve = Callable[[int], contextlib.AbstractContextManager[None]]
+    Reserve = Callable[[int, ImageInfo], contextlib.AbstractContextManager[None]]
 
 
 def run_task(
@@ -39,7 +39,7 @@ def run_task(
 ) -> Result:
     """Open a picture, send it through its pipeline, write it, and say what became of it. A bad picture never raises.
 
-    `reserve(bytes)` is entered before any pixel is decoded; the executor uses it to keep pictures within its memory.
+    `reserve(bytes, info)` is entered before any pixel is decoded; executors keep pictures within their memory by it.
     """
     watch = Stopwatch(clock)
     try:
@@ -104,7 +104,7 @@ def _process(task: Task, header: Header, watch: Stopwatch, reserve: Reserve) -> 
     format_ = target_format(info, recipe.write)
     with watch.stage("wait"):
         admission = contextlib.ExitStack()
-        admission.enter_context(reserve(memory_bytes(info, recipe)))
+        admission.enter_context(reserve(memory_bytes(info, recipe), info))
     with admission:
         copy = copies_bytes(info, recipe)
         frames = [] if copy else list(_frames(task, header, watch))

@@ -133,8 +133,8 @@ class Filter(ABC):
         del info
         return self.spec.scratch
 
-    @classmethod
-    def warm_up(cls) -> None:  # noqa: B027 - most filters need nothing more
+    @classmethod  # noqa: B027 - most filters need nothing more
+    def warm_up(cls) -> None:
         """Load what `apply` needs beside its own module, so that the first picture does not wait for it."""
 
     @classmethod

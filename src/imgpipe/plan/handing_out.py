@@ -6,17 +6,18 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imgpipe.decision import Decision, Situation
 from imgpipe.display import display_name
 from imgpipe.errors import FailureCode
-from imgpipe.ledger import NO_FILE, Ledger, Row, State
 from imgpipe.pictures.staging import sweep
-from imgpipe.placement import Placed
+from imgpipe.plan.decision import Decision, Situation
+from imgpipe.plan.placement import Placed
+from imgpipe.plan.rows import NO_FILE, Row, State
 from imgpipe.task import Failure, Outcome, Result, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imgpipe.plan.ledger import Ledger
     from imgpipe.recipe import Recipe
 
 Choice = tuple[Placed, Situation, Decision]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgpipe.errors import BadOption
-from imgpipe.naming import DEFAULT_TEMPLATE, FIELDS, Naming, escaped
-from imgpipe.sources import Source
+from imgpipe.plan.naming import DEFAULT_TEMPLATE, FIELDS, Naming, escaped
+from imgpipe.plan.sources import Source
 
 
 def source(relative: str, path: str = "") -> Source:

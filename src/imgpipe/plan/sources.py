@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,13 +10,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption, NothingToDo, UsageError
 from imgpipe.pictures.formats import BY_EXTENSION
-from imgpipe.source_lists import FileList, spooled
+from imgpipe.plan.patterns import WILDCARD, Glob, Patterns
+from imgpipe.plan.source_lists import FileList, spooled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-_WILDCARD = re.compile(r"[*?\[]")
-_NAMED_EXTENSION = re.compile(r"\.[^.*?\[\]]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +82,11 @@ class Sources:
         self.options = options or SourceOptions()
         self.ignored = 0
         self._exclude_root = exclude_root
-        self._wanted = _Patterns(self.options.include, self.options.exclude)
+        self._wanted = Patterns(self.options.include, self.options.exclude)
         self._base = None if self.options.base is None else os.path.abspath(self.options.base)
         if not self.inputs:
             raise NothingToDo("no input: name files, folders or patterns")
-        self._items: list[str | FileList | _Glob] = [self._item(text, stdin) for text in self.inputs]
+        self._items: list[str | FileList | Glob] = [self._item(text, stdin) for text in self.inputs]
 
     def __iter__(self) -> Iterator[Source]:
         self.ignored = 0
@@ -108,14 +104,14 @@ class Sources:
             if isinstance(item, str):
                 folders.append(item if os.path.isdir(item) else os.path.dirname(item))
             else:
-                folders.append(item.folder if isinstance(item, _Glob) else "")
+                folders.append(item.folder if isinstance(item, Glob) else "")
         real = {os.path.realpath(folder or os.curdir) for folder in folders}
         try:
             return os.path.commonpath(real)
         except ValueError as error:
             raise UsageError("the inputs lie on different drives: process them one after the other") from error
 
-    def _item(self, text: str, stdin: BinaryIO | None) -> str | FileList | _Glob:
+    def _item(self, text: str, stdin: BinaryIO | None) -> str | FileList | Glob:
         if text == "-":
             if stdin is None:
                 raise UsageError("there is no standard input to read a list from")
@@ -124,8 +120,8 @@ class Sources:
             return text
         if text.startswith("@") and len(text) > 1:
             return FileList.of_file(text[1:], null_separated=self.options.null_separated)
-        if _WILDCARD.search(text):
-            return _Glob(text)
+        if WILDCARD.search(text):
+            return Glob(text)
         raise NothingToDo(
             f"{display_name(text)} does not exist" if text else "an input is empty: name a file or a folder"
         )
@@ -134,7 +130,7 @@ class Sources:
         for item in self._items:
             if isinstance(item, FileList):
                 yield from self._listed(item)
-            elif isinstance(item, _Glob):
+            elif isinstance(item, Glob):
                 yield from self._globbed(item)
             elif os.path.isdir(item):
                 for path, below in self._walk(item, None):
@@ -152,7 +148,7 @@ class Sources:
             if self._wanted.match(below):
                 yield self._source(path, below)
 
-    def _globbed(self, glob: _Glob) -> Iterator[Source]:
+    def _globbed(self, glob: Glob) -> Iterator[Source]:
         found = False
         for path, below in self._walk(glob.folder, glob):
             found = True
@@ -168,7 +164,7 @@ class Sources:
                 return Source(path, whole[len(start) :])
         return Source(path, below)
 
-    def _walk(self, top: str, glob: _Glob | None) -> Iterator[tuple[str, str]]:
+    def _walk(self, top: str, glob: Glob | None) -> Iterator[tuple[str, str]]:
         """Give (path, path below `top`), a folder's files before its folders, each in the order of their names."""
         avoid = _identity(self._exclude_root)
         start = frozenset() if glob is None else glob.start()
@@ -223,84 +219,13 @@ class Sources:
         folders.sort()
         return files, folders
 
-    def _has_extension(self, name: str, glob: _Glob | None) -> bool:
+    def _has_extension(self, name: str, glob: Glob | None) -> bool:
         if self.options.include or (glob is not None and glob.names_extension):
             return True
         if os.path.splitext(name)[1].lower() in BY_EXTENSION:
             return True
         self.ignored += 1
         return False
-
-
-class _Patterns:
-    """Include and exclude, compiled."""
-
-    def __init__(self, include: tuple[str, ...], exclude: tuple[str, ...]) -> None:
-        self._include = [_compiled(pattern) for pattern in include]
-        self._exclude = [_compiled(pattern.rstrip("/")) for pattern in exclude]
-
-    def match(self, below: str) -> bool:
-        return (not self._include or _any(self._include, below)) and not self.excludes(below)
-
-    def excludes(self, below: str) -> bool:
-        return _any(self._exclude, below)
-
-
-class _Glob:
-    """A pattern of several folders, matched name by name, so that a walk enters only where something can match.
-
-    While walking, a state is the number of the part that the next name has to match.
-    """
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        parts = text.replace(os.sep, "/").split("/")
-        literal = next(i for i, part in enumerate(parts) if _WILDCARD.search(part))
-        self.folder = "".join(f"{part}/" for part in parts[:literal])
-        rest = [part for part in parts[literal:] if part not in ("", ".")]
-        if ".." in rest:
-            raise BadOption("input", text, "a pattern without .. after its first wildcard")
-        self._parts = [None if part == "**" else _compiled(part) for part in rest]
-        self.names_extension = bool(_NAMED_EXTENSION.fullmatch(os.path.splitext("x" + rest[-1].lstrip("."))[1]))
-        if self.folder and not os.path.isdir(self.folder):
-            raise NothingToDo(f"{display_name(text)} matches no file: {display_name(self.folder)} is no folder")
-
-    def start(self) -> frozenset[int]:
-        return self._closed({0})
-
-    def enter(self, states: frozenset[int], name: str) -> frozenset[int]:
-        """Return the states below a folder of this name; none if nothing below can match."""
-        after = {i for i in states if i < len(self._parts) and self._parts[i] is None}
-        after |= {i + 1 for i in states if self._fits(i, name)}
-        return self._closed(after - {len(self._parts)})
-
-    def takes(self, states: frozenset[int], name: str) -> bool:
-        """Whether a file of this name is meant."""
-        last = len(self._parts) - 1
-        return last in states and (self._parts[last] is None or self._fits(last, name))
-
-    def _fits(self, state: int, name: str) -> bool:
-        part = self._parts[state] if state < len(self._parts) else None
-        return part is not None and part.match(name) is not None
-
-    def _closed(self, states: set[int]) -> frozenset[int]:
-        """Add what follows a `**`, which may stand for no folder at all."""
-        for i in range(len(self._parts) - 1):
-            if i in states and self._parts[i] is None:
-                states.add(i + 1)
-        return frozenset(states)
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(fnmatch.translate(pattern.replace(os.sep, "/")), re.IGNORECASE if os.name == "nt" else 0)
-
-
-def _any(patterns: list[re.Pattern[str]], below: str) -> bool:
-    if not patterns:
-        return False
-    portable = below.replace(os.sep, "/")
-    name = portable.rpartition("/")[2]
-    return any(pattern.match(portable) or pattern.match(name) for pattern in patterns)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

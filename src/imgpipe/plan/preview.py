@@ -12,7 +12,7 @@ from imgpipe.pictures.header import open_header
 from imgpipe.work import check, copies_bytes
 
 if TYPE_CHECKING:
-    from imgpipe.decision import Decision
+    from imgpipe.plan.decision import Decision
     from imgpipe.recipe import Recipe
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgpipe.collisions import Marks, folded, named_pairs
+from imgpipe.plan.collisions import Marks, folded, named_pairs
 
 
 def marks_of(names):

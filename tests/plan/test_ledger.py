@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from imgpipe.errors import BadOption, FailureCode, OutputLocked, UsageError
-from imgpipe.ledger import NO_FILE, SCHEMA_VERSION, Identity, Ledger, LedgerReader, Row, State, ledger_path
+from imgpipe.plan.ledger import SCHEMA_VERSION, Ledger, LedgerReader, ledger_path
+from imgpipe.plan.rows import NO_FILE, Identity, Row, State
 from imgpipe.task import Failure, Outcome, Result
 
 
@@ -261,7 +262,7 @@ def test_a_second_run_is_refused_and_told_who_is_there(root):
 def test_a_killed_process_holds_no_lock_and_its_rows_stay(root):
     """The lock ends with its process, however it ends; a reader and the next run find what it had noted."""
     code = (
-        "import os, sys; from imgpipe.ledger import *\n"
+        "import os, sys; from imgpipe.plan.ledger import *\n"
         "ledger = Ledger(sys.argv[1])\n"
         "ledger.put([Row(target='a.jpg', source='s', source_identity=NO_FILE, fingerprint='f', state=State.PENDING,"
         " started_at=1.0)])\n"

@@ -6,14 +6,13 @@ import contextlib
 import os
 import sqlite3
 import time
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption, FailureCode, OutputLocked, UsageError
-from imgpipe.locking import FolderLock
-from imgpipe.naming import PRIVATE_FOLDER
+from imgpipe.plan.locking import FolderLock
+from imgpipe.plan.naming import PRIVATE_FOLDER
+from imgpipe.plan.rows import COLUMNS, NO_FILE, Identity, Row, State, row_of, storable, values_of
 from imgpipe.task import Outcome
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ SCHEMA_VERSION = 1
 
 _BATCH = 64
 _BATCH_SECONDS = 0.5
-_MESSAGE_CHARACTERS = 500
 _DEATHS = (FailureCode.TIMEOUT, FailureCode.CRASHED)
 
 # `output_…` describe the file that was last written, `fingerprint` and `source_…` the latest attempt. They differ while
@@ -50,55 +48,6 @@ CREATE TABLE outputs (
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
-_COLUMNS = (
-    "target, source, source_size, source_mtime_ns, fingerprint, state, started_at, code, message,"
-    " output_size, output_mtime_ns, output_fingerprint"
-)
-
-
-class State(StrEnum):
-    """How far a picture has come."""
-
-    PENDING = "pending"
-    """Handed out; if no run is at work, the run that did so was killed."""
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """By what a file is known again: size in bytes and time of the last change. `NO_FILE` where there is none."""
-
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, status: os.stat_result | None) -> Identity:
-        """Return the identity that a file's status gives."""
-        return NO_FILE if status is None else cls(status.st_size, status.st_mtime_ns)
-
-
-NO_FILE = Identity(-1, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What the ledger knows about one target.
-
-    `source`, `source_identity`, `fingerprint` and `started_at` (seconds since 1970) are those of the latest attempt;
-    `output` and `output_fingerprint` belong to the file that was last written, by that attempt or an earlier one.
-    """
-
-    target: str
-    source: str
-    source_identity: Identity
-    fingerprint: str
-    state: State
-    started_at: float
-    code: str = ""
-    message: str = ""
-    output: Identity = NO_FILE
-    output_fingerprint: str = ""
 
 
 def ledger_path(root: str) -> str:
@@ -131,10 +80,10 @@ class LedgerReader:
             return None
         with _translated(self._root):
             found = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM outputs WHERE target = ?",  # noqa: S608 - a constant
+                f"SELECT {COLUMNS} FROM outputs WHERE target = ?",  # noqa: S608 - a constant
                 (os.fsencode(target),),
             ).fetchone()
-        return None if found is None else _row(found)
+        return None if found is None else row_of(found)
 
     def close(self) -> None:
         """Close the file."""
@@ -193,8 +142,8 @@ class Ledger(LedgerReader):
         """Write rows, in one transaction, before it returns. Tasks are handed out only after their rows are written."""
         marks = ",".join("?" * 12)
         self._write(
-            f"INSERT OR REPLACE INTO outputs ({_COLUMNS}) VALUES ({marks})",  # noqa: S608 - constants
-            [_values(row) for row in rows],
+            f"INSERT OR REPLACE INTO outputs ({COLUMNS}) VALUES ({marks})",  # noqa: S608 - constants
+            [values_of(row) for row in rows],
         )
 
     def record(self, result: Result) -> None:
@@ -212,7 +161,7 @@ class Ledger(LedgerReader):
             died = result.outcome is Outcome.LOST or (failure is not None and failure.code in _DEATHS)
             state = State.PENDING if died else State.FAILED
             code, message = ("", "") if failure is None else (failure.code.value, failure.message)
-            values = (state, code, _text(message), 0, 0, 0, key)
+            values = (state, code, storable(message), 0, 0, 0, key)
         if not self._results:
             self._oldest = self._monotonic()
         self._results.append(values)
@@ -283,44 +232,6 @@ def _written(result: Result) -> Identity:
         return NO_FILE
     # Somebody wrote there since it was published: keep the size that was ours, so that theirs is not taken for ours.
     return found if result.bytes_out in (0, found.size) else Identity(result.bytes_out, 0)
-
-
-def _values(row: Row) -> tuple[Any, ...]:
-    return (
-        os.fsencode(row.target),
-        os.fsencode(row.source),
-        row.source_identity.size,
-        row.source_identity.mtime_ns,
-        row.fingerprint,
-        row.state,
-        row.started_at,
-        row.code,
-        _text(row.message),
-        row.output.size,
-        row.output.mtime_ns,
-        row.output_fingerprint,
-    )
-
-
-def _row(found: tuple[Any, ...]) -> Row:
-    target, source, source_size, source_mtime_ns, fingerprint, state, started_at, code, message, *output = found
-    return Row(
-        target=os.fsdecode(target),
-        source=os.fsdecode(source),
-        source_identity=Identity(source_size, source_mtime_ns),
-        fingerprint=fingerprint,
-        state=State(state),
-        started_at=started_at,
-        code=code,
-        message=message,
-        output=Identity(output[0], output[1]),
-        output_fingerprint=output[2],
-    )
-
-
-def _text(message: str) -> str:
-    """Make a text storable: SQLite takes no half characters."""
-    return message[:_MESSAGE_CHARACTERS].encode("utf-8", "backslashreplace").decode()
 
 
 def _quoted(path: str) -> str:

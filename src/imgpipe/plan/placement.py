@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imgpipe.decision import Situation
-from imgpipe.ledger import Identity
+from imgpipe.plan.decision import Situation
+from imgpipe.plan.rows import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from imgpipe.ledger import LedgerReader
-    from imgpipe.naming import Naming
-    from imgpipe.sources import Source
+    from imgpipe.plan.ledger import LedgerReader
+    from imgpipe.plan.naming import Naming
+    from imgpipe.plan.sources import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imgpipe.errors import BadOption, FailureCode, NothingToDo, OutputCollision, OutputExists, OutputLocked, UsageError
-from imgpipe.ledger import Identity, Ledger
-from imgpipe.naming import DEFAULT_TEMPLATE
 from imgpipe.pictures.options import WriteOptions
 from imgpipe.pictures.staging import staged
 from imgpipe.pipeline import Pipeline
 from imgpipe.plan import Plan, PlanOptions, make_plan
+from imgpipe.plan.ledger import Ledger
+from imgpipe.plan.naming import DEFAULT_TEMPLATE
+from imgpipe.plan.rows import Identity
+from imgpipe.plan.sources import Source, SourceOptions
 from imgpipe.recipe import Recipe
-from imgpipe.sources import Source, SourceOptions
 from imgpipe.task import Failure, Outcome, Result
 
 BLUR, SHARPEN = Recipe(Pipeline.parse("blur:2")), Recipe(Pipeline.parse("sharpen"))
@@ -674,7 +675,7 @@ def test_in_place_in_a_folder_of_results(here):
 
 def test_in_place_needs_a_folder_in_common(here, monkeypatch):
     """The ledger is not put into the root of the disk."""
-    monkeypatch.setattr("imgpipe.sources.Sources.common_folder", lambda self: "/")
+    monkeypatch.setattr("imgpipe.plan.sources.Sources.common_folder", lambda self: "/")
 
     with pytest.raises(UsageError, match="no folder in common"):
         plan_for(in_place=True)

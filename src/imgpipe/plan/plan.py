@@ -7,25 +7,25 @@ import tempfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, get_args
 
-from imgpipe.collisions import Marks, folded
-from imgpipe.decision import OnExists, decide, decide_in_place, decide_name
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption, NothingToDo, UsageError
-from imgpipe.handing_out import HandingOut
-from imgpipe.ledger import Ledger, LedgerReader, ledger_path
-from imgpipe.naming import DEFAULT_TEMPLATE, Naming, escaped
 from imgpipe.pictures.formats import BY_EXTENSION
-from imgpipe.placement import Placement
-from imgpipe.preview import PlannedPicture, look_ahead
-from imgpipe.sources import SourceOptions, Sources
-from imgpipe.survey import PlanSummary, Survey
+from imgpipe.plan.collisions import Marks, folded
+from imgpipe.plan.decision import OnExists, decide, decide_in_place, decide_name
+from imgpipe.plan.handing_out import HandingOut
+from imgpipe.plan.ledger import Ledger, LedgerReader, ledger_path
+from imgpipe.plan.naming import DEFAULT_TEMPLATE, Naming, escaped
+from imgpipe.plan.placement import Placement
+from imgpipe.plan.preview import PlannedPicture, look_ahead
+from imgpipe.plan.sources import SourceOptions, Sources
+from imgpipe.plan.survey import PlanSummary, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from imgpipe.handing_out import Choice
     from imgpipe.pictures.options import FormatName
-    from imgpipe.placement import Placed
+    from imgpipe.plan.handing_out import Choice
+    from imgpipe.plan.placement import Placed
     from imgpipe.recipe import Recipe
     from imgpipe.task import Result, Task
 

@@ -14,7 +14,7 @@ from imgpipe.pictures.formats import BY_EXTENSION, BY_NAME, extension_of
 from imgpipe.pictures.options import FORMATS
 
 if TYPE_CHECKING:
-    from imgpipe.sources import Source
+    from imgpipe.plan.sources import Source
 
 DEFAULT_TEMPLATE = "{dir}{stem}{ext}"
 PRIVATE_FOLDER = ".imgpipe"

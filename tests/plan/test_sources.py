@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imgpipe.errors import BadOption, NothingToDo, UsageError
-from imgpipe.sources import Source, SourceOptions, Sources
+from imgpipe.plan.sources import Source, SourceOptions, Sources
 
 
 def tree(root, *names):

@@ -8,15 +8,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imgpipe.collisions import Marks, folded, named_pairs
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption, OutputCollision, OutputExists
-from imgpipe.placement import status_of
+from imgpipe.plan.collisions import Marks, folded, named_pairs
+from imgpipe.plan.placement import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from imgpipe.placement import Placed
+    from imgpipe.plan.placement import Placed
 
 _SHOWN = 10
 _KINDS = 100

@@ -6,12 +6,12 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from imgpipe.ledger import Identity, State
+from imgpipe.plan.rows import Identity, State
 
 if TYPE_CHECKING:
     import os
 
-    from imgpipe.ledger import Row
+    from imgpipe.plan.rows import Row
 
 OnExists = Literal["update", "skip", "overwrite", "error", "rename"]
 Action = Literal["process", "skip", "refuse", "leave"]
