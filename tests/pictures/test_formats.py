@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgpipe.errors import FailureCode, PictureError
-from imgpipe.pictures.formats import BY_EXTENSION, BY_NAME, Tiff, avif_bits, extension_of, sniff, walk
+from imgpipe.pictures.formats import BY_EXTENSION, BY_NAME, avif_bits, extension_of, sniff
 from imgpipe.pictures.options import FORMATS, Limits
+from imgpipe.pictures.tiff import Tiff
+from imgpipe.pictures.walks import walk
 
 PICTURE = Image.effect_noise((40, 30), 60).convert("RGB")
 VARIANTS: list[tuple[str, dict[str, Any]]] = [

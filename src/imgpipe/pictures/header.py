@@ -30,8 +30,10 @@ from PIL import (
 from imgpipe.display import display_name
 from imgpipe.errors import FailureCode, PictureError
 from imgpipe.info import ImageInfo, Mode
-from imgpipe.pictures.formats import BY_NAME, Format, Tiff, avif_bits, check_frames, check_pixels, sniff, walk
+from imgpipe.pictures.formats import BY_NAME, Format, avif_bits, sniff
 from imgpipe.pictures.metadata import Metadata, orientation_of, read_metadata
+from imgpipe.pictures.tiff import Tiff
+from imgpipe.pictures.walks import check_frames, check_pixels, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

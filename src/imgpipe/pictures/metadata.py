@@ -8,34 +8,32 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from imgpipe.pictures.formats import Tiff
+from imgpipe.pictures.exif import (
+    ARTIST,
+    COPYRIGHT,
+    EXIF,
+    GPS,
+    MAX_BYTES,
+    ORIENTATION,
+    patched,
+    remove_field,
+    serialised,
+)
+from imgpipe.pictures.tiff import Tiff
+from imgpipe.pictures.xmp import ORIENTATION as XMP_ORIENTATION
+from imgpipe.pictures.xmp import cleaned_xmp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from PIL import ImageFile
 
-    from imgpipe.pictures.formats import TiffField
-
-    Field = tuple[int, int, bytes]  # kind, count and raw value of a TIFF field
-    Span = tuple[int, int]
-
-_ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _ARTIST, _COPYRIGHT = 274, 282, 283, 296, 315, 33432
-_EXIF, _GPS, _INTEROP = 34665, 34853, 40965  # these fields hold offsets of directories of their own
+_X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
 # What describes the picture in a TIFF file; the rest describes how its pixels are stored.
-_DESCRIPTIVE = (270, 271, 272, _ORIENTATION, 305, 306, _ARTIST, 316, 18246, _COPYRIGHT, *range(40091, 40096))
+_DESCRIPTIVE = (270, 271, 272, ORIENTATION, 305, 306, ARTIST, 316, 18246, COPYRIGHT, *range(40091, 40096))
 
-_MAX_BYTES = 8 << 20  # of EXIF or XMP that is carried over; real ones have kilobytes
-_MAX_VALUE_BYTES = 1 << 20  # of one field of a TIFF
-_MOST_DIRECTORIES = 3
 _PNG_TAIL_BYTES = 64 * 1024
 _SEGMENT_BYTES = 65_533  # of a JPEG segment, of which EXIF needs 6 for its name and XMP 29
-
-_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|>)\s*)([0-9]+)")
-_XMP_THUMBNAILS = re.compile(rb"<(xmp:Thumbnails)(?=[\s/>])[^<>]*>")
-_GPS_ELEMENT = re.compile(rb"<([\w.-]{1,64}:GPS\w{0,64})(?=[\s/>])[^<>]*>", re.IGNORECASE)
-_GPS_ATTRIBUTE = re.compile(rb"\s[\w.-]{1,64}:GPS\w{0,64}\s*=\s*(?:\"[^\"<]*\"|'[^'<]*')", re.IGNORECASE)
-_GPS_LEFT = re.compile(rb"GPS[a-z]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ def read_metadata(image: ImageFile.ImageFile, format_name: str) -> Metadata:
         exif = _exif_of_tiff(image.fp)
     exif = re.sub(rb"^(?:Exif\0\0){1,2}", b"", exif) if exif else None
     if format_name == "avif" and xmp:
-        xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)  # an AVIF is turned by its container alone, whatever XMP says
+        xmp = XMP_ORIENTATION.sub(rb"\g<1>1", xmp)  # an AVIF is turned by its container alone, whatever XMP says
     notes = ("extended-xmp-dropped",) if format_name == "jpeg" and b"HasExtendedXMP" in (xmp or b"") else ()
     comment = _bytes(info.get("comment")) if format_name in {"jpeg", "gif"} else None
     return Metadata(exif or None, xmp or None, _resolution(image, format_name, exif), comment or None, notes)
@@ -77,8 +75,8 @@ def orientation_of(metadata: Metadata) -> int:
     """Return how the picture has to be turned, 1 (not at all) to 8: by its EXIF, else by its XMP; 1 if unclear."""
     value = None
     if tiff := Tiff.of(metadata.exif):
-        value = next((tiff.integer(field) for field in tiff.fields(tiff.first) if field.tag == _ORIENTATION), None)
-    if value is None and (match := _XMP_ORIENTATION.search(metadata.xmp or b"")):
+        value = next((tiff.integer(field) for field in tiff.fields(tiff.first) if field.tag == ORIENTATION), None)
+    if value is None and (match := XMP_ORIENTATION.search(metadata.xmp or b"")):
         value = int(match[2][:2])
     return value if value is not None and 1 <= value <= 8 else 1
 
@@ -95,13 +93,13 @@ def cleaned(metadata: Metadata, policy: Literal["keep", "copyright", "none"], *,
     """
     if policy == "none":
         return replace(metadata, exif=None, xmp=None, comment=None)
-    tiff = Tiff.of(metadata.exif) if metadata.exif and len(metadata.exif) <= _MAX_BYTES else None
+    tiff = Tiff.of(metadata.exif) if metadata.exif and len(metadata.exif) <= MAX_BYTES else None
     lost = ["exif-dropped"] if metadata.exif and not tiff else []
     if policy == "copyright":
-        exif = _serialised(tiff, (_ARTIST, _COPYRIGHT), ()) if tiff else None
+        exif = serialised(tiff, (ARTIST, COPYRIGHT), ()) if tiff else None
         return replace(metadata, exif=exif, xmp=None, comment=None, notes=(*metadata.notes, *lost))
-    exif = _patched(metadata.exif, tiff, strip_gps=strip_gps) if metadata.exif and tiff else None
-    xmp = _clean_xmp(metadata.xmp, strip_gps=strip_gps) if metadata.xmp else None
+    exif = patched(metadata.exif, tiff, strip_gps=strip_gps) if metadata.exif and tiff else None
+    xmp = cleaned_xmp(metadata.xmp, strip_gps=strip_gps) if metadata.xmp else None
     lost += ["xmp-dropped"] if metadata.xmp and xmp is None else []
     return replace(metadata, exif=exif, xmp=xmp, notes=(*metadata.notes, *lost))
 
@@ -111,7 +109,7 @@ def fitted(metadata: Metadata, format_name: str) -> Metadata:
 
     An AVIF loses the orientation field, which is 1 by now: Pillow would serialise EXIF afresh to take it out.
     """
-    most = _SEGMENT_BYTES if format_name == "jpeg" else 0 if format_name in {"gif", "bmp"} else _MAX_BYTES
+    most = _SEGMENT_BYTES if format_name == "jpeg" else 0 if format_name in {"gif", "bmp"} else MAX_BYTES
     exif = metadata.exif if metadata.exif and len(metadata.exif) <= most - 6 else None
     xmp = metadata.xmp if metadata.xmp and len(metadata.xmp) <= most - 29 else None
     comment = metadata.comment if format_name in {"jpeg", "gif"} else None
@@ -127,168 +125,18 @@ def fitted(metadata: Metadata, format_name: str) -> Metadata:
             notes.append(f"{name}-dropped")
     if format_name == "avif" and exif and (tiff := Tiff.of(exif)):
         data = bytearray(exif)
-        _remove_field(data, tiff, tiff.first, _ORIENTATION)
+        remove_field(data, tiff, tiff.first, ORIENTATION)
         exif = bytes(data)
     return replace(metadata, exif=exif, xmp=xmp, comment=comment, notes=tuple(notes))
-
-
-def _patched(exif: bytes, tiff: Tiff, *, strip_gps: bool) -> bytes:
-    """Set the orientation to 1, take thumbnail and GPS fields out; every byte that stays keeps its place.
-
-    A MakerNote may refer to other bytes by their offset, in ways that only the maker of its camera knows.
-    """
-    data = bytearray(exif)
-    directories = [tiff.first, *_below(tiff, tiff.first, _EXIF)]
-    kept = [(0, 8)]
-    removed = _thumbnail_spans(tiff, tiff.next_of(tiff.first))
-    for directory in directories:
-        kept += _spans(tiff, directory)
-        for tag, spans in ((_INTEROP, kept), (_GPS, removed if strip_gps else kept)):
-            for offset in _below(tiff, directory, tag):
-                spans.extend(_spans(tiff, offset))
-    for field in tiff.fields(tiff.first):
-        if field.tag == _ORIENTATION:
-            struct.pack_into(f"{tiff.order}HHIHH", data, field.at, _ORIENTATION, 3, 1, 1, 0)
-    if tiff.next_of(tiff.first):
-        struct.pack_into("4x", data, tiff.end_of(tiff.first))
-    for directory in directories if strip_gps else ():
-        _remove_field(data, tiff, directory, _GPS)
-    return _zeroed(data, removed, kept)
-
-
-def _below(tiff: Tiff, directory: int, tag: int) -> list[int]:
-    """Return the directories that fields of one tag lead to: one in a sound EXIF, a few at most in a hostile one."""
-    found = [tiff.integer(field) or 0 for field in tiff.fields(directory) if field.tag == tag]
-    return found[:_MOST_DIRECTORIES]
-
-
-def _spans(tiff: Tiff, directory: int) -> list[Span]:
-    """Return where the bytes of a directory and of its values are."""
-    fields = tiff.fields(directory)
-    table = [(directory, min(tiff.end_of(directory) + 4, tiff.size))] if fields else []
-    return table + [(field.value_at, field.value_at + field.size) for field in fields if field.size > 4]
-
-
-def _thumbnail_spans(tiff: Tiff, directory: int) -> list[Span]:
-    """Return where the second directory and its picture, in one JPEG or in strips, are."""
-    spans = _spans(tiff, directory)
-    numbers = {field.tag: tiff.integers(field) for field in tiff.fields(directory) if field.tag in (513, 514, 273, 279)}
-    for starts, lengths in ((513, 514), (273, 279)):
-        for start, length in zip(numbers.get(starts, ()), numbers.get(lengths, ()), strict=False):
-            spans.append((min(start, tiff.size), min(start + length, tiff.size)))
-    return spans
-
-
-def _remove_field(data: bytearray, tiff: Tiff, directory: int, tag: int) -> None:
-    """Take the fields of one tag out of a directory in `data`; those behind them, and the end, move up."""
-    start, end = directory + 2, min(tiff.end_of(directory), len(data))
-    rows = [bytes(data[at : at + 12]) for at in range(start, end - 11, 12)]
-    stay = [row for row in rows if struct.unpack_from(f"{tiff.order}H", row)[0] != tag]
-    if len(stay) < len(rows):
-        table = b"".join(stay) + bytes(data[end : end + 4])
-        struct.pack_into(f"{tiff.order}H", data, directory, len(stay))
-        data[start : min(end + 4, len(data))] = table.ljust(min(end + 4, len(data)) - start, b"\0")
-
-
-def _zeroed(data: bytearray, removed: list[Span], kept: list[Span]) -> bytes:
-    """Zero what is removed but not kept; where the data end with it, they are cut off."""
-    stay = [(start, bytes(data[start:end])) for start, end in _merged(kept)]
-    gone = _merged(removed)
-    for start, end in gone:
-        data[start:end] = bytes(end - start)
-    for start, original in stay:
-        data[start : start + len(original)] = original
-    if gone and gone[-1][1] == len(data):
-        del data[max(gone[-1][0], *(start + len(original) for start, original in stay)) :]
-    return bytes(data)
-
-
-def _merged(spans: Iterable[Span]) -> list[Span]:
-    """Join spans that overlap: hostile ones then cost no more than the data have bytes."""
-    merged: list[Span] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def _clean_xmp(xmp: bytes, *, strip_gps: bool) -> bytes | None:
-    if len(xmp) > _MAX_BYTES or b"\0" in xmp[:64]:  # the zeros of UTF-16 and UTF-32, which hardly anybody writes
-        return None
-    clean = _without_elements(_XMP_ORIENTATION.sub(rb"\g<1>1", xmp), _XMP_THUMBNAILS)
-    if clean is not None and strip_gps:
-        clean = _without_elements(_GPS_ATTRIBUTE.sub(b"", clean), _GPS_ELEMENT)
-    return None if clean is None or (strip_gps and _GPS_LEFT.search(clean)) else clean
-
-
-def _without_elements(xmp: bytes, opening: re.Pattern[bytes]) -> bytes | None:
-    """Cut elements out with their contents; None if one has no end, or if another of its name is inside."""
-    kept, position = [], 0
-    while match := opening.search(xmp, position):
-        kept.append(xmp[position : match.start()])
-        position = match.end()
-        if not match[0].endswith(b"/>"):
-            at = xmp.find(b"</" + match[1], position)
-            end = xmp.find(b">", at)
-            if at < 0 or end < 0 or xmp.find(b"<" + match[1], position, at) >= 0:
-                return None
-            position = end + 1
-    return b"".join([*kept, xmp[position:]])
 
 
 def _exif_of_tiff(file: IO[bytes]) -> bytes | None:
     position = file.tell()
     try:
         tiff = Tiff.of(file)
-        return _serialised(tiff, _DESCRIPTIVE, (_EXIF, _GPS)) if tiff else None
+        return serialised(tiff, _DESCRIPTIVE, (EXIF, GPS)) if tiff else None
     finally:
         file.seek(position)
-
-
-def _serialised(tiff: Tiff, tags: tuple[int, ...], pointers: tuple[int, ...]) -> bytes | None:
-    """Make EXIF of some fields of the first directory, and of those directories whole that `pointers` lead to.
-
-    Values are copied as they are. Returns None if there are none.
-    """
-    main: dict[int, Field] = {}
-    below: dict[int, dict[int, Field]] = {}
-    for field in tiff.fields(tiff.first):
-        if field.tag in tags and (copied := _copied(tiff, field)):
-            main[field.tag] = copied
-        elif field.tag in pointers and field.tag not in below:
-            inner = tiff.fields(tiff.integer(field) or 0)
-            small = sum(item.size for item in inner) <= _MAX_BYTES  # together: they may all claim the same bytes
-            found = {item.tag: _copied(tiff, item) for item in inner if small and item.tag != _INTEROP}
-            below[field.tag] = {tag: copied for tag, copied in found.items() if copied}
-            main[field.tag] = (4, 1, bytes(4))
-    body = b""
-    for tag, fields in below.items():
-        at = 8 + len(_directory(tiff.order, main, 0)) + len(body)
-        main[tag] = (4, 1, struct.pack(f"{tiff.order}I", at))
-        body += _directory(tiff.order, fields, at)
-    head = struct.pack(f"{tiff.order}2sHI", b"II" if tiff.order == "<" else b"MM", 42, 8)
-    return head + _directory(tiff.order, main, 8) + body if main else None
-
-
-def _copied(tiff: Tiff, field: TiffField) -> Field | None:
-    """Return a field's value, unless it is too large for a description, or of a kind that only BigTIFF has."""
-    fits = 0 < field.size <= _MAX_VALUE_BYTES and field.kind <= 13
-    return (field.kind, field.count, tiff.value(field)) if fits else None
-
-
-def _directory(order: str, fields: Mapping[int, Field], offset: int) -> bytes:
-    """Serialise a directory that is to stand at `offset`, its values behind it."""
-    rows, values = bytearray(), bytearray()
-    at = offset + 2 + 12 * len(fields) + 4
-    for tag, (kind, count, raw) in sorted(fields.items()):
-        inline = raw.ljust(4, b"\0")
-        if len(raw) > 4:
-            inline = struct.pack(f"{order}I", at + len(values))
-            values += raw + bytes(len(raw) % 2)
-        rows += struct.pack(f"{order}HHI", tag, kind, count) + inline
-    return struct.pack(f"{order}H", len(fields)) + rows + bytes(4) + values
 
 
 def _png_extras(image: Any, exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:

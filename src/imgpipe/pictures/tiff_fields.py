@@ -6,7 +6,7 @@ import os
 import struct
 from typing import IO
 
-from imgpipe.pictures.formats import Tiff, TiffField
+from imgpipe.pictures.tiff import Tiff, TiffField
 
 _EXIF, _GPS, _INTEROP, _XMP = 34665, 34853, 40965, 700
 # What describes the picture; the rest of EXIF's first directory describes the file that it came from.
