@@ -132,21 +132,22 @@ def _run(plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any]
         )
     progress.finish(report)
     if not given["json_events"]:
-        _show(report, choice, plan, quiet=given["quiet"])
+        _show(report, summary, choice, plan.root, quiet=given["quiet"])
     if interrupt.code is not None:
         return interrupt.code
     return ExitCode.SOME_FAILED if report.failed or report.stopped else ExitCode.DONE
 
 
-def _show(report: Report, choice: Choice, plan: Plan, *, quiet: bool) -> None:
+def _show(report: Report, summary: PlanSummary, choice: Choice, output: str, *, quiet: bool) -> None:
     from imgpipe_cli.show import summary_lines  # noqa: PLC0415 - only at the end
 
     if quiet and not report.failed and not report.stopped:
         return
-    command = display_name(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))
-    for line in summary_lines(
-        report, _described(choice), command, output=plan.root, encoding=getattr(sys.stdout, "encoding", None)
-    ):
+    program = Path(sys.argv[0]).name
+    words = ["python", "-m", "imgpipe"] if program == "__main__.py" else [program]
+    command = display_name(shlex.join([*words, *sys.argv[1:]]))
+    encoding = getattr(sys.stdout, "encoding", None)
+    for line in summary_lines(report, summary.pictures, _described(choice), command, output=output, encoding=encoding):
         click.echo(line)
 
 

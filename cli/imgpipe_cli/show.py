@@ -24,19 +24,20 @@ def symbols(encoding: str | None) -> tuple[str, str, str]:
     return SYMBOLS[True]
 
 
-def summary_lines(report: Report, executor: str, command: str, *, output: str, encoding: str | None) -> list[str]:
-    """Return the ending screen of a run. `command` is what the user typed, safe to show."""
+def summary_lines(
+    report: Report, total: int, executor: str, command: str, *, output: str, encoding: str | None
+) -> list[str]:
+    """Return the ending screen of a run of `total` pictures. `command` is what the user typed, safe to show."""
     good, bad, arrow = symbols(encoding)
     lines = []
     if report.done or not report.total:
         parts = [
-            f"{good} {report.done} of {report.total} pictures in {duration(report.seconds)}",
+            f"{good} {report.done} of {total} pictures in {duration(report.seconds)}",
             f"{report.pictures_per_second:.1f} pictures/s",
             f"{report.megapixels_per_second:.1f} MP/s",
             f"{size(report.bytes_in)} {arrow} {size(report.bytes_out)}",
-            executor,
         ]
-        lines.append("   ".join(parts))
+        lines += ["   ".join(parts), f"  {executor}"]
     if report.skipped:
         lines.append(f"{good} {report.skipped} skipped: nothing to do")
     if report.notes:

@@ -8,9 +8,9 @@ from imgpipe import Failure, FailureCode, Outcome, Report, Result
 from imgpipe_cli.show import size, summary_lines, symbols
 
 
-def screen(report: Report, command: str = "imgpipe process in -o out") -> list[str]:
+def screen(report: Report, command: str = "imgpipe process in -o out", total: int = 1) -> list[str]:
     """Return the screen of a report."""
-    return summary_lines(report, "threads x2 (as asked)", command, output="out", encoding="utf-8")
+    return summary_lines(report, total, "threads x2 (as asked)", command, output="out", encoding="utf-8")
 
 
 def test_all_done():
@@ -19,7 +19,8 @@ def test_all_done():
     report.add(Result("1", "a", "b", Outcome.DONE, megapixels=3.0, bytes_in=2_000_000, bytes_out=150_000))
 
     assert [
-        "✓ 1 of 1 pictures in 2.0 s   0.5 pictures/s   1.5 MP/s   2.0 MB → 150 kB   threads x2 (as asked)",
+        "✓ 1 of 1 pictures in 2.0 s   0.5 pictures/s   1.5 MP/s   2.0 MB → 150 kB",
+        "  threads x2 (as asked)",
         "  results: out",
     ] == screen(report)
 
@@ -62,9 +63,10 @@ def test_interrupted():
     report = Report(seconds=1.0, stopped="interrupted")
     report.add(Result("1", "a", "b", Outcome.DONE))
 
-    assert ["✗ stopped: interrupted", "  go on with:  imgpipe process in -o out", "  results: out"] == screen(report)[
-        1:
-    ]
+    lines = screen(report, total=9)
+
+    assert "✓ 1 of 9 pictures" in lines[0]
+    assert ["✗ stopped: interrupted", "  go on with:  imgpipe process in -o out", "  results: out"] == lines[2:]
 
 
 def test_names_and_messages_cannot_act_on_the_terminal():
