@@ -49,6 +49,8 @@ _SAMPLES = {
     "contrast": ["contrast", "contrast:1.5", "contrast:0,pivot=90"],
     "gamma": ["gamma", "gamma:2.2", "gamma:0.5"],
     "grayscale": ["grayscale"],
+    "teach.pyblur": ["teach.pyblur", "teach.pyblur:1", "teach.pyblur:40"],
+    "teach.iowait": ["teach.iowait:0", "teach.iowait:0.01"],
 }
 
 MODES = ("L", "LA", "RGB", "RGBA")

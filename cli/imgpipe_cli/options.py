@@ -104,6 +104,8 @@ input_options = _group(
 read_options = _group(
     click.option("--frames", type=_choice("all", "first"), help="Of an animation, all frames (default) or the first."),
     click.option("--allow-8bit", is_flag=True, default=None, help="Reduce 16-bit pictures to 8 bits."),
+    click.option("--decode-quality", type=_choice("exact", "balanced", "fast"),
+                 help="How far the decoder of a JPEG may shrink for a leading resize (balanced: to twice its size)."),
 )  # fmt: skip
 
 write_options = _group(
@@ -111,7 +113,7 @@ write_options = _group(
     click.option("--quality", type=click.IntRange(1, 100), help="JPEG (85), WebP (80), AVIF (60)."),
     click.option("--subsampling", type=_choice("auto", "4:4:4", "4:2:2", "4:2:0"), help="Colour of JPEG and AVIF."),
     click.option("--progressive/--no-progressive", default=None, help="Progressive JPEG (no)."),
-    click.option("--optimize/--no-optimize", default=None, help="Best Huffman tables for JPEG (yes)."),
+    click.option("--optimize/--no-optimize", default=None, help="Own Huffman tables for JPEG: smaller, slower (no)."),
     click.option("--lossless/--no-lossless", default=None, help="WebP without loss (no)."),
     click.option("--effort", type=click.IntRange(0, 9), help="0 fast to 9 small: PNG, WebP, AVIF."),
     click.option("--tiff-compression", type=_choice("keep", "none", "lzw", "deflate"), help="Compression of TIFF."),

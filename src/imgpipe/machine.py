@@ -20,8 +20,18 @@ def usable_cores() -> int:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         cores = os.cpu_count() or 1
-    quota = _cpu_quota(_own_cgroups())
+    quota = quota_cores()
     return max(1, min(cores, math.ceil(quota)) if quota else cores)
+
+
+def quota_cores() -> float | None:
+    """Return the quota of this process's container in cores, or None if there is none."""
+    return _cpu_quota(_own_cgroups())
+
+
+def busy_share(seconds: float) -> float:
+    """Return what share of all cores, 0 to 1, was busy during the next `seconds`, whoever used them."""
+    return float(psutil.cpu_percent(interval=seconds)) / 100
 
 
 def usable_memory_bytes() -> int:

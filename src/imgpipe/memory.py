@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from imgpipe.pictures.encode import target_format
 from imgpipe.pictures.encoders import JPEG_QUALITY, has_full_colour
+from imgpipe.shortcut import shortcut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +33,12 @@ def memory_bytes(info: ImageInfo, recipe: Recipe) -> int:
     A picture is decoded, filtered and encoded one after the other, but its decoder keeps what it has until the end.
     """
     frames = 1 if recipe.read.frames == "first" else info.frames
+    coefficients = info.progressive * _PROGRESSIVE * info.pixels
+    last = recipe.pipeline.stages(info)[-1]
+    info = shortcut(info, recipe).seen(info)
     stages = recipe.pipeline.stages(info)
-    last = stages[-1]
     active = sum(not step.is_identity(stage) for step, stage in zip(recipe.pipeline.filters, stages, strict=False))
-    decoding = info.frame_bytes + info.progressive * _PROGRESSIVE * info.pixels
+    decoding = info.frame_bytes + coefficients
     filtering = recipe.pipeline.memory_bytes(info) + (active > 1) * info.frame_bytes
     encoding = info.frame_bytes + frames * last.frame_bytes + _encoder_bytes(info, last, recipe.write)
     waiting = (frames - 1) * last.frame_bytes  # finished frames wait for each other

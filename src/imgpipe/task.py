@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from imgpipe.errors import FailureCode
     from imgpipe.recipe import Recipe
+    from imgpipe.usage import Usage
 
 
 class Outcome(StrEnum):
@@ -74,6 +75,7 @@ class Result:
     conversions: int = 0
     worker: str = ""
     attempt: int = 1
+    usage: Usage | None = None
 
     @property
     def ok(self) -> bool:
@@ -89,4 +91,6 @@ class Result:
         """Return the result as JSON-like data; reports and events are made of it."""
         data = asdict(self) | {"notes": list(self.notes)}
         data["seconds"] = {stage: round(seconds, 6) for stage, seconds in self.seconds.items()}
+        if self.usage is not None:
+            data["usage"] = {name: value and round(value, 6) for name, value in data["usage"].items()}
         return data

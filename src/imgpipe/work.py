@@ -17,7 +17,9 @@ from imgpipe.pictures.formats import BY_EXTENSION
 from imgpipe.pictures.header import Header, open_header
 from imgpipe.pictures.options import WriteOptions
 from imgpipe.pictures.staging import staged
+from imgpipe.shortcut import apply, shortcut
 from imgpipe.task import Failure, Outcome, Result, Task
+from imgpipe.usage import UsageMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +43,7 @@ def run_task(
 
     `reserve(bytes, info)` is entered before any pixel is decoded; executors keep pictures within their memory by it.
     """
-    watch = Stopwatch(clock)
+    watch, meter = Stopwatch(clock), UsageMeter()
     try:
         with watch.stage("header"):
             header = open_header(task.source, task.recipe.limits)
@@ -55,7 +57,7 @@ def run_task(
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one picture must not end the others
         message = f"unexpected {type(error).__name__}: {error}"
         result = _failed(task, Failure(FailureCode.INTERNAL, message, "please report this", watch.current))
-    return replace(result, seconds=watch.seconds, worker=worker)
+    return replace(result, seconds=watch.seconds, worker=worker, usage=meter.read())
 
 
 @dataclass(slots=True)
@@ -138,14 +140,16 @@ def _process(task: Task, header: Header, watch: Stopwatch, reserve: Reserve) -> 
 
 def _frames(task: Task, header: Header, watch: Stopwatch) -> Iterator[TimedFrame]:
     """Decode and filter one frame after the other."""
-    decoded = decode(header, task.recipe.read)
+    recipe, info = task.recipe, header.info
+    taken = shortcut(info, recipe)
+    decoded = decode(header, recipe.read, scale=taken.scale, luma=taken.luma)
     while True:
         with watch.stage("decode"):
             timed = next(decoded, None)
         if timed is None:
             return
         with watch.stage("filter"):
-            timed = replace(timed, frame=task.recipe.pipeline.apply(timed.frame))
+            timed = replace(timed, frame=apply(recipe.pipeline, timed.frame, info, taken).in_pillow())
         yield timed
 
 

@@ -178,7 +178,7 @@ def test_filters_of_a_user(module: str, capfd):
     """--import adds filters to the list, behind the built-in ones."""
     assert 0 == main(["filters", "list", "--import", module])
     lines = capfd.readouterr().out.splitlines()
-    assert ["mine", "plain", "riddle", "silent"] == [line.split()[0] for line in lines[12:]]
+    assert ["mine", "plain", "riddle", "silent"] == [line.split()[0] for line in lines[14:]]
     assert ["mine", "io", "releases", "Do what I want."] == lines[12].split(maxsplit=3)
     assert ["silent", "cpu", "holds"] == lines[15].split()
 

@@ -21,6 +21,7 @@ from imgpipe.pipeline import Pipeline
 MIXERS = [
     Blur(0.7),
     Blur(5),
+    Blur(12),
     Sharpen(),
     Sharpen(3, 4.5),
     Sharpen(2, threshold=9),
@@ -30,28 +31,40 @@ MIXERS = [
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_blur_is_pillows(mode: str) -> None:
-    """Blur is Pillow's Gaussian blur."""
+@pytest.mark.parametrize("radius", [0.5, 1, 3, 10])
+def test_blur_is_the_gaussian(mode: str, radius: float) -> None:
+    """Blur is OpenCV's Gaussian blur, edges continued, and `radius` its standard deviation."""
     frame = frame_of(mode, 50, 40)
-    expected = np.asarray(frame.image.filter(ImageFilter.GaussianBlur(3)))
+    expected = cv2.GaussianBlur(frame.array, (0, 0), radius, borderType=cv2.BORDER_REPLICATE)
 
-    result = run_filter(Blur(3), frame)
+    result = run_filter(Blur(radius), frame)
 
     assert np.array_equal(expected, result.array)
 
 
-@pytest.mark.parametrize("sigma", [1, 2, 5])
-def test_blur_is_near_the_true_gaussian(sigma: int) -> None:
-    """`radius` is a standard deviation: OpenCV's own Gaussian is within three levels.
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_wide_blur_is_pillows(mode: str) -> None:
+    """Above the limit it is Pillow's, which takes the same time for every radius."""
+    frame = frame_of(mode, 50, 40)
+    expected = np.asarray(frame.image.filter(ImageFilter.GaussianBlur(11)))
 
-    One sigma from the edge, that is: Pillow blurs three times and continues each time what it has blurred before.
+    result = run_filter(Blur(11), frame)
+
+    assert np.array_equal(expected, result.array)
+
+
+@pytest.mark.parametrize("radius", [1, 2, 5, 10])
+def test_blur_is_near_pillows(radius: int) -> None:
+    """Both sides of the limit are the same filter: one radius from the edge they differ by four levels at most.
+
+    At the edge Pillow, which blurs three times, continues each time what it has blurred before.
     """
     frame = Frame.of_image(scene(240, 180, "RGB"))
-    expected = cv2.GaussianBlur(frame.array, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE).astype(int)
+    expected = np.asarray(frame.image.filter(ImageFilter.GaussianBlur(radius))).astype(int)
 
-    result = run_filter(Blur(sigma), frame)
+    result = run_filter(Blur(radius), frame)
 
-    assert np.abs(expected - result.array)[sigma:-sigma, sigma:-sigma].max() <= 3
+    assert np.abs(expected - result.array)[radius:-radius, radius:-radius].max() <= 4
 
 
 def test_sharpen_is_the_unsharp_mask() -> None:

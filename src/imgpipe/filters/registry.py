@@ -18,11 +18,18 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "imgpipe.filters"
 
-_BUILT_IN = (
-    "resize", "crop", "pad", "rotate", "flip",
-    "blur", "sharpen", "edges",
-    "brightness", "contrast", "gamma", "grayscale",
-)  # fmt: skip
+_BUILT_IN = {  # name to module
+    **{
+        name: name
+        for name in (
+            "resize", "crop", "pad", "rotate", "flip",
+            "blur", "sharpen", "edges",
+            "brightness", "contrast", "gamma", "grayscale",
+        )
+    },
+    "teach.pyblur": "teach",
+    "teach.iowait": "teach",
+}  # fmt: skip
 _filters: dict[str, type[Filter]] = {}
 
 
@@ -66,7 +73,7 @@ def import_filters(modules: Iterable[str]) -> None:
 
 @cache
 def _load_built_in() -> None:
-    for module in _BUILT_IN:
+    for module in dict.fromkeys(_BUILT_IN.values()):
         importlib.import_module(f"imgpipe.filters.{module}")
 
 

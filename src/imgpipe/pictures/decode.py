@@ -50,8 +50,11 @@ class TimedFrame:
     milliseconds: float = 0.0
 
 
-def decode(header: Header, options: ReadOptions) -> Iterator[TimedFrame]:
+def decode(header: Header, options: ReadOptions, *, scale: int = 1, luma: bool = False) -> Iterator[TimedFrame]:
     """Decode the frames of a picture one after the other.
+
+    Of a JPEG, `scale` (1, 2, 4 or 8) divides the sides, rounded up, and `luma` leaves the colours out: the decoder does
+    both by doing less.
 
     Raises `PictureError`: TRUNCATED, UNREADABLE, READ_ERROR, SIXTEEN_BIT, MODE_UNSUPPORTED, TOO_LARGE, and CHANGED if
     somebody wrote to the file meanwhile.
@@ -60,6 +63,9 @@ def decode(header: Header, options: ReadOptions) -> Iterator[TimedFrame]:
     with _unchanged(header):
         with _reading():
             check_whole(header.file, header.info.format)
+        if scale > 1 or luma:
+            width, height = header.image.size
+            header.image.draft("L" if luma else header.image.mode, (width // scale, height // scale))
         for number in range(count):
             with _reading():
                 image = _loaded(header.image, header.info, number)
@@ -144,11 +150,11 @@ def _loaded(image: ImageFile.ImageFile, info: ImageInfo, number: int) -> ImageFi
 
 
 def _framed(image: ImageFile.ImageFile, header: Header, number: int, options: ReadOptions) -> Frame:
-    bits = header.info.bits
-    if number and isinstance(image, TiffImagePlugin.TiffImageFile):  # each page has its own depth
+    bits, icc = header.info.bits, header.icc
+    if number and isinstance(image, TiffImagePlugin.TiffImageFile):  # each page has a depth and a profile of its own
         depths = image.tag_v2.get(258, 1)
         bits = int(max(depths) if isinstance(depths, tuple) else depths)
-    icc = image.info.get("icc_profile") or header.icc
+        icc = image.tag_v2.get(34675)
     frame = to_frame(image, icc, bits=bits, allow_8bit=options.allow_8bit)
     if frame.buffer is image and header.info.frames > 1:
         frame = frame.with_image(image.copy())  # the decoder puts the next frame into the same object

@@ -43,10 +43,13 @@ class ReadOptions:
 
     - `frames`: of an animation `all` frames, or just the `first`.
     - `allow_8bit`: reduce 16-bit pictures to 8 bits instead of refusing them.
+    - `decode_quality`: how much of a leading resize, and of turning grey, the decoder of a JPEG may do. `exact` leaves
+      it nothing; `balanced` shrinks only to twice the size, which nobody sees; `fast` as far as it goes.
     """
 
     frames: Literal["all", "first"] = "all"
     allow_8bit: bool = False
+    decode_quality: Literal["exact", "balanced", "fast"] = "balanced"
 
     def __post_init__(self) -> None:
         """Refuse values outside the choices."""
@@ -60,6 +63,7 @@ class WriteOptions:
     - `format`: `keep` writes each picture in its own format.
     - `quality`: 1 to 100 for JPEG (85), WebP (80) and AVIF (60).
     - `subsampling`: JPEG and AVIF; `auto` is 4:2:0 below quality 90 and 4:4:4 from there on.
+    - `optimize`: JPEG with its own Huffman tables: some percent smaller, and more than twice the time to write.
     - `lossless`: WebP without loss.
     - `effort`: 0 (fast) to 9 (small): PNG level, WebP method, AVIF speed.
     - `tiff_compression`: `keep` uses the source's, where it is lossless.
@@ -72,7 +76,7 @@ class WriteOptions:
     quality: int | None = None
     subsampling: Literal["auto", "4:4:4", "4:2:2", "4:2:0"] = "auto"
     progressive: bool = False
-    optimize: bool = True
+    optimize: bool = False
     lossless: bool = False
     effort: int | None = None
     tiff_compression: Literal["keep", "none", "lzw", "deflate"] = "keep"
