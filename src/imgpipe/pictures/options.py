@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal, get_args, get_type_hints
 
 from imgpipe.errors import BadOption
@@ -111,13 +112,18 @@ def changed(options: Any) -> dict[str, Any]:
 
 
 def _check_choices(options: Any) -> None:
-    for name, hint in get_type_hints(type(options)).items():
+    for name, hint in _hints(options.__class__).items():
         value = getattr(options, name)
         choices = get_args(hint) if getattr(hint, "__origin__", None) is Literal else ()
         if choices and value not in choices:
             raise BadOption(name, value, f"one of {', '.join(choices)}")
         if hint is bool and type(value) is not bool:
             raise BadOption(name, value, "true or false")
+
+
+@lru_cache(maxsize=8)  # slow, and options are made anew for every picture
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def _check_range(name: str, value: object, low: int, high: int) -> None:
