@@ -135,14 +135,22 @@ def _steepest(maps: list[Pixels]) -> Pixels:
     return maps[0] if len(maps) == 1 else np.maximum(maps[0], maps[1])
 
 
-_ROWS = 256
+_ROWS = 512
 """Rows of a picture that are counted at a time, to keep memory small."""
+_MANY = 1 << 18
+"""Pixels above which a quarter of them tells as much as all."""
 
 
 def _ninth_decile(dx: NDArray[np.int16], dy: NDArray[np.int16]) -> int:
-    """Return the smallest whole number that nine tenths of all gradients, rounded, do not exceed."""
+    """Return the smallest whole number that nine tenths of the gradients, rounded, do not exceed.
+
+    Of large pictures every other pixel of every other row is looked at.
+    """
+    step = 2 if dx.size > _MANY else 1
     counts = np.zeros(1501, dtype=np.int64)
     for row in range(0, len(dx), _ROWS):
-        strip = np.hypot(dx[row : row + _ROWS], dy[row : row + _ROWS], dtype=np.float32)
-        counts += np.bincount(np.rint(strip).astype(np.intp).ravel(), minlength=len(counts))
-    return int(np.searchsorted(np.cumsum(counts), 0.9 * dx.size))
+        across = dx[row : row + _ROWS : step, ::step].astype(np.float32)
+        down = dy[row : row + _ROWS : step, ::step].astype(np.float32)
+        steepness = opencv().magnitude(across, down)
+        counts += np.bincount(np.rint(steepness).astype(np.intp).ravel(), minlength=len(counts))
+    return int(np.searchsorted(np.cumsum(counts), 0.9 * counts.sum()))
