@@ -99,7 +99,8 @@ def _jpeg(saving: Saving) -> dict[str, Any]:
     options = saving.options
     quality = options.quality or JPEG_QUALITY
     segments = _RoomySegments(_jpeg_segments(saving))
-    segments.room = int(saving.images[0].width * saving.images[0].height * 4.5)
+    if options.optimize or options.progressive:
+        segments.room = int(saving.images[0].width * saving.images[0].height * 4.5)
     settings: dict[str, Any] = {
         "quality": quality,
         "optimize": options.optimize,
