@@ -23,10 +23,11 @@ _ENDS_LEFT, _ENDS_ABOVE = {2, 3, 6, 7}, {3, 4, 7, 8}  # orientations by which th
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """What is asked of the decoder: sides divided by `scale` (1, 2, 4 or 8, rounded up), and luma alone."""
+    """What is asked of the decoder: sides divided by `scale` (1, 2, 4 or 8, rounded up), luma alone, an array."""
 
     scale: int = 1
     luma: bool = False
+    array: bool = False
 
     def seen(self, info: ImageInfo) -> ImageInfo:
         """Return the picture that filters get instead of the whole one."""
@@ -37,15 +38,20 @@ class Shortcut:
 def shortcut(info: ImageInfo, recipe: Recipe) -> Shortcut:
     """Return what the decoder can do for a picture. Only JPEG decoders can do anything."""
     steps = [step for step in recipe.pipeline.filters if not step.is_identity(info)]
-    if info.format != "jpeg" or recipe.read.decode_quality == "exact" or not steps:
+    if info.format != "jpeg" or not steps:
         return Shortcut()
+    # An array is worth it only where the first filter wants one: otherwise it would have to be copied into an image.
+    turbo = recipe.read.engine == "turbo" and info.stored_mode in ("L", "RGB")
+    array = turbo and steps[0].spec.backend == "numpy"
+    if recipe.read.decode_quality == "exact":
+        return Shortcut(array=array)
     scale = 1
     if isinstance(steps[0], Resize) and steps[0].kernel != "nearest":
         scale = _scale(steps[0], info, _MARGIN[recipe.read.decode_quality])
         steps = steps[1:]
     # The luma of a JPEG is the grey of its pixels in the file's own colours, so no profile may be due.
     luma = bool(steps) and info.stored_mode == "RGB" and not info.has_profile and _starts_with_grey(steps[0])
-    return Shortcut(scale, luma)
+    return Shortcut(scale, luma, array)
 
 
 def apply(pipeline: Pipeline, frame: Frame, info: ImageInfo, taken: Shortcut) -> Frame:

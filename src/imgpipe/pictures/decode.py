@@ -15,6 +15,7 @@ from imgpipe.colour import fits, srgb_profile, to_srgb
 from imgpipe.errors import FailureCode, PictureError
 from imgpipe.frame import MODES, Frame
 from imgpipe.pictures.header import DAMAGED, muted, translated
+from imgpipe.pictures.turbo import decode_array
 from imgpipe.pictures.wholeness import check_whole
 
 if TYPE_CHECKING:
@@ -50,11 +51,13 @@ class TimedFrame:
     milliseconds: float = 0.0
 
 
-def decode(header: Header, options: ReadOptions, *, scale: int = 1, luma: bool = False) -> Iterator[TimedFrame]:
+def decode(
+    header: Header, options: ReadOptions, *, scale: int = 1, luma: bool = False, array: bool = False
+) -> Iterator[TimedFrame]:
     """Decode the frames of a picture one after the other.
 
     Of a JPEG, `scale` (1, 2, 4 or 8) divides the sides, rounded up, and `luma` leaves the colours out: the decoder does
-    both by doing less.
+    both by doing less. With `array`, one of grey or colour is decoded by simplejpeg, into an array.
 
     Raises `PictureError`: TRUNCATED, UNREADABLE, READ_ERROR, SIXTEEN_BIT, MODE_UNSUPPORTED, TOO_LARGE, and CHANGED if
     somebody wrote to the file meanwhile.
@@ -63,6 +66,11 @@ def decode(header: Header, options: ReadOptions, *, scale: int = 1, luma: bool =
     with _unchanged(header):
         with _reading():
             check_whole(header.file, header.info.format)
+        if array:
+            with _reading():
+                frame = _array_frame(header, scale=scale, luma=luma)
+            yield TimedFrame(frame)
+            return
         if scale > 1 or luma:
             width, height = header.image.size
             header.image.draft("L" if luma else header.image.mode, (width // scale, height // scale))
@@ -158,6 +166,17 @@ def _framed(image: ImageFile.ImageFile, header: Header, number: int, options: Re
     frame = to_frame(image, icc, bits=bits, allow_8bit=options.allow_8bit)
     if frame.buffer is image and header.info.frames > 1:
         frame = frame.with_image(image.copy())  # the decoder puts the next frame into the same object
+    turn = _TURNS.get(header.info.orientation)
+    return frame if turn is None else frame.with_image(frame.image.transpose(turn))
+
+
+def _array_frame(header: Header, *, scale: int, luma: bool) -> Frame:
+    width, height = header.image.size
+    luma = luma or header.image.mode == "L"
+    pixels = decode_array(header.file, width, height, scale=scale, luma=luma)
+    icc = header.icc if header.icc and fits(header.icc, "L" if luma else "RGB") else None
+    frame = Frame.of_array(pixels, icc)
+    frame = frame.noting("profile-dropped") if header.icc and icc is None else frame
     turn = _TURNS.get(header.info.orientation)
     return frame if turn is None else frame.with_image(frame.image.transpose(turn))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, get_args
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption, NothingToDo, UsageError
 from imgpipe.pictures.formats import BY_EXTENSION
+from imgpipe.pictures.turbo import require_turbo
 from imgpipe.plan.collisions import Marks, folded
 from imgpipe.plan.decision import OnExists, decide, decide_in_place, decide_name
 from imgpipe.plan.handing_out import HandingOut
@@ -81,6 +82,8 @@ def make_plan(
     With one file as input, an `output` that is no folder and ends like a picture is the name of the result, and says
     its format if the recipe keeps formats. Raises `UsageError`.
     """
+    if recipe.read.engine == "turbo":
+        require_turbo()
     options = options or PlanOptions()
     options = options if output is None else replace(options, output=output)
     found = Sources(inputs, sources, exclude_root=options.output, stdin=stdin)
