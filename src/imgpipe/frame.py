@@ -75,7 +75,7 @@ class Frame:
     @property
     def array(self) -> Pixels:
         """The pixels as a uint8 array; it cannot be written to."""
-        pixels = np.asarray(self.buffer).view()
+        pixels = (self.buffer if isinstance(self.buffer, np.ndarray) else _as_array(self.buffer)).view()
         pixels.flags.writeable = False
         return pixels
 
@@ -174,6 +174,21 @@ def _with_fitting_profile(frame: Frame) -> Frame:
     if frame.icc is None or colour.fits(frame.icc, frame.mode):
         return frame
     return replace(frame, icc=None).noting("profile-dropped")
+
+
+_ROWS = 16
+"""Rows that are copied at a time. Pillow would gather the bytes of all in pieces and then join them: twice the memory,
+and other threads waiting all the while."""
+
+
+def _as_array(image: Image.Image) -> Pixels:
+    if image.height <= _ROWS:
+        return np.asarray(image)
+    pixels = np.empty((image.height, image.width, *np.asarray(image.crop((0, 0, 1, 1))).shape[2:]), np.uint8)
+    for top in range(0, image.height, _ROWS):
+        bottom = min(top + _ROWS, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return pixels
 
 
 def _checked(array: NDArray[Any]) -> tuple[Pixels, Mode]:
