@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
+import socket
+import subprocess
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +16,8 @@ from imgpipe import Filter
 from imgpipe.pictures.staging import Staged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imgpipe import Frame
 
 Deed = Literal["segfault", "abort", "exit", "kill", "terminate", "hang", "hog", "raise", "nothing"]
@@ -88,3 +94,72 @@ DEEDS = {
     "raise": _raise,
     "nothing": lambda: None,
 }
+
+
+class Trespass(Filter, name="test.trespass", modes=("L", "RGB"), alpha="separate"):
+    """Do with the file or the port `where` what a picture that has taken over its process would do."""
+
+    deed: str = ""
+    where: str = ""
+
+    def apply(self, frame: Frame) -> Frame:
+        """Do it."""
+        TRESPASSES[self.deed](self.where)
+        return frame
+
+
+def _connect(where: str) -> None:
+    with socket.create_connection(("127.0.0.1", int(where)), timeout=5):
+        pass
+
+
+def _listen(where: str) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", int(where)))
+
+
+def _run(where: str) -> None:
+    subprocess.run(["/bin/true"], check=True)
+
+
+TRESPASSES: dict[str, Callable[[str], object]] = {
+    "read": lambda where: Path(where).read_bytes(),
+    "list": os.listdir,
+    "write": lambda where: Path(where + ".new").write_bytes(b"mine"),
+    "append": lambda where: open(where, "ab").close(),
+    "truncate": lambda where: os.truncate(where, 0),
+    "unlink": os.unlink,
+    "rename": lambda where: os.rename(where, where + ".old"),
+    "link": lambda where: os.link(where, where + ".link"),
+    "symlink": lambda where: os.symlink(where, where + ".symlink"),
+    "mkdir": lambda where: os.mkdir(where + ".folder"),
+    "rmdir": os.rmdir,
+    "connect": _connect,
+    "listen": _listen,
+    "run": _run,
+    "signal": lambda where: os.kill(int(where), 0),
+    "look into": lambda where: Path("/proc", where, "environ").read_bytes(),
+}
+
+
+class Impostor(Filter, name="test.impostor", modes=("L", "RGB"), alpha="separate"):
+    """Send the parent something that makes a file where it is unpickled, as a taken-over process would."""
+
+    sign: str = ""
+
+    def apply(self, frame: Frame) -> Frame:
+        """Send it through every pipe."""
+        for thing in gc.get_objects():
+            if isinstance(thing, Connection) and thing.writable and thing.readable:
+                thing.send(Poison(self.sign))
+        return frame
+
+
+class Poison:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, sign: str) -> None:
+        self._sign = sign
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (self._sign,)

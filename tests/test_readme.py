@@ -41,7 +41,7 @@ def sh(script: str, folder: Path, **environment: str) -> subprocess.CompletedPro
 
 def test_there_are_blocks_to_run():
     """The README has the blocks that the tests below are about."""
-    assert (3, 3) == (len(SHELL), len(PYTHON))
+    assert (3, 4) == (len(SHELL), len(PYTHON))
 
 
 def test_make_demo(tmp_path):

@@ -37,7 +37,7 @@ def photograph(path: Path, number: int, size: tuple[int, int], orientation: int 
     """Write a sample as JPEG."""
     exif = Image.Exif()
     exif[274] = orientation
-    sample(number, *size).save(path, "JPEG", quality=92, exif=exif, **save)  # type: ignore[arg-type]
+    sample(number, *size).save(path, "JPEG", quality=92, exif=exif, **save)
     return str(path)
 
 

@@ -76,6 +76,8 @@ def gather() -> list[Check]:
         ("numpy", _numpy),
         ("filters", _filters),
         ("cores", _cores),
+        ("processes", _processes),
+        ("sandbox", _sandbox),
         ("memory", _memory),
         ("temporary", _temporary),
         ("disk", _disk),
@@ -163,6 +165,23 @@ def _cores() -> Check:
     usable, machine = usable_cores(), os.cpu_count() or 1
     limited = " (affinity or quota of the container)" if usable < machine else ""
     return Check("cores", "ok", f"{usable} usable of {machine}{limited}")
+
+
+def _processes() -> Check:
+    from imgpipe.children.process import start_method  # noqa: PLC0415 - numpy and Pillow
+
+    return Check("processes", "ok", f"children are started with {start_method()}")
+
+
+def _sandbox() -> Check:
+    from imgpipe.children.sandbox import landlock_abi, not_covered  # noqa: PLC0415 - as the others
+
+    abi = landlock_abi()
+    if not abi:
+        return Check("sandbox", "ok", "not available: --sandbox needs Linux 5.13 or newer with Landlock switched on")
+    lacking = not_covered(abi)
+    but = f"; this kernel cannot forbid {', '.join(lacking)}" if lacking else ""
+    return Check("sandbox", "ok", f"available, Landlock version {abi}{but}")
 
 
 def _memory() -> Check:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 # Command to module; the module has a click command of the same name with `_command` behind it.
-_COMMANDS = ("process", "filters", "info", "samples", "doctor", "completion")
+_COMMANDS = ("process", "compare", "filters", "info", "samples", "doctor", "completion")
 
 
 class LazyGroup(click.Group):

@@ -29,6 +29,7 @@ from imgpipe_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from imgpipe.children.sandbox import Sandbox
     from imgpipe.executors import Choice
     from imgpipe.plan import Plan, PlanSummary
     from imgpipe.recipe import Recipe
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
 @pipeline_options
 @output_options
 @input_options
-@click.option("--executor", default="auto", show_default=True, help="auto, sequential, threads or processes.")
+@click.option("--executor", default="auto", show_default=True, help="auto, sequential, threads, processes or dask.")
+@click.option("--scheduler", metavar="ADDRESS", help="With --executor dask: its scheduler, as tcp://host:8786.")
+@click.option("--sandbox", is_flag=True, help="Confine the processes that open pictures (Linux; processes only).")
 @click.option("-j", "--workers", type=WORKERS, default="auto", show_default=True, help="How many pictures at once.")
 @click.option("--max-memory", type=BYTES, help="Memory for pictures in work, as 4G (default: 60 % of what is free).")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
@@ -73,7 +76,7 @@ def process_command(inputs: tuple[str, ...], **given: Any) -> ExitCode:
     from imgpipe.plan.sources import SourceOptions  # noqa: PLC0415 - the same
 
     import_user_filters(given["import_modules"])
-    recipe = _recipe(given)
+    recipe = recipe_of(given)
     plan = make_plan(
         list(inputs),
         recipe,
@@ -91,12 +94,14 @@ def process_command(inputs: tuple[str, ...], **given: Any) -> ExitCode:
 
 
 def _run(plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any]) -> ExitCode:
-    from imgpipe.api import run  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+    from imgpipe.allocator import keep_freed_buffers  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+    from imgpipe.api import run  # noqa: PLC0415 - the same
     from imgpipe.executors import create_executor  # noqa: PLC0415 - the same
     from imgpipe.journal import Journal  # noqa: PLC0415 - the same
     from imgpipe_cli.interrupt import Interrupt  # noqa: PLC0415 - the same
     from imgpipe_cli.progress import make_progress  # noqa: PLC0415 - the same
 
+    keep_freed_buffers()
     progress = make_progress(
         "none" if given["quiet"] else given["progress"],
         json_events=given["json_events"],
@@ -109,11 +114,14 @@ def _run(plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any]
         executor = stack.enter_context(
             create_executor(
                 choice.name,
-                workers=choice.workers,
+                workers=given["workers"] if choice.name == "dask" else choice.workers,
                 max_memory_bytes=given["max_memory"],
                 timeout_seconds=given["timeout"],
+                sandbox=_sandbox(plan) if given["sandbox"] else None,
+                scheduler=given["scheduler"],
             )
         )
+        choice = replace(choice, workers=executor.workers)  # a cluster has as many as it has
         interrupt = Interrupt(progress.say, executor.abort)
         stack.enter_context(progress)
         stack.enter_context(interrupt.listening())
@@ -167,10 +175,18 @@ def _choose(given: dict[str, Any], summary: PlanSummary, recipe: Recipe) -> Choi
         pictures=summary.pictures,
         recipe=recipe,
         timeout=given["timeout"] is not None,
+        sandbox=given["sandbox"],
     )
 
 
-def _recipe(given: dict[str, Any]) -> Recipe:
+def _sandbox(plan: Plan) -> Sandbox:
+    """Let children read the inputs and write below the output."""
+    from imgpipe.children.sandbox import Sandbox  # noqa: PLC0415 - only where it is asked for
+
+    return Sandbox(read=tuple(plan.sources.real_places()), write=(plan.root,))
+
+
+def recipe_of(given: dict[str, Any]) -> Recipe:
     """Put the recipe together: a file, then filters, then options."""
     from imgpipe.pictures.options import Limits, ReadOptions, WriteOptions  # noqa: PLC0415 - with the next
     from imgpipe.pipeline import Pipeline  # noqa: PLC0415 - numpy and Pillow, which --help does not need

@@ -29,7 +29,8 @@ class Task:
     """One picture to process: what to do, nothing about when or where.
 
     `replace` allows an existing target to be replaced; without it, publishing fails if the target has appeared.
-    `durable` waits until the output has reached the disk.
+    `durable` waits until the output has reached the disk. `measure_queue` also measures how long the task waits for a
+    core, see `Usage`.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Task:
     recipe: Recipe
     replace: bool = True
     durable: bool = False
+    measure_queue: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def run_task(
 
     `reserve(bytes, info)` is entered before any pixel is decoded; executors keep pictures within their memory by it.
     """
-    watch, meter = Stopwatch(clock), UsageMeter()
+    watch, meter = Stopwatch(clock), UsageMeter(queue=task.measure_queue)
     try:
         with watch.stage("header"):
             header = open_header(task.source, task.recipe.limits)
@@ -142,7 +142,7 @@ def _frames(task: Task, header: Header, watch: Stopwatch) -> Iterator[TimedFrame
     """Decode and filter one frame after the other."""
     recipe, info = task.recipe, header.info
     taken = shortcut(info, recipe)
-    decoded = decode(header, recipe.read, scale=taken.scale, luma=taken.luma)
+    decoded = decode(header, recipe.read, scale=taken.scale, luma=taken.luma, array=taken.array)
     while True:
         with watch.stage("decode"):
             timed = next(decoded, None)

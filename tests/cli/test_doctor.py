@@ -22,8 +22,8 @@ from imgpipe_cli.main import main
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = ["python", "pillow", "codecs", "opencv", "numpy", "filters", "cores", "memory", "temporary", "disk",
-         "open files", "terminal"]  # fmt: skip
+NAMES = ["python", "pillow", "codecs", "opencv", "numpy", "filters", "cores", "processes", "sandbox", "memory",
+         "temporary", "disk", "open files", "terminal"]  # fmt: skip
 
 
 class Stream:

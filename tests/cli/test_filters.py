@@ -179,8 +179,8 @@ def test_filters_of_a_user(module: str, capfd):
     assert 0 == main(["filters", "list", "--import", module])
     lines = capfd.readouterr().out.splitlines()
     assert ["mine", "plain", "riddle", "silent"] == [line.split()[0] for line in lines[14:]]
-    assert ["mine", "io", "releases", "Do what I want."] == lines[12].split(maxsplit=3)
-    assert ["silent", "cpu", "holds"] == lines[15].split()
+    assert ["mine", "io", "releases", "Do what I want."] == lines[14].split(maxsplit=3)
+    assert ["silent", "cpu", "holds"] == lines[17].split()
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def photos(tmp_path_factory) -> Path:
     """Return a folder of pictures that take a few milliseconds each."""
     from imgpipe.samples import sample
 
-    folder = tmp_path_factory.mktemp("photos")
+    folder: Path = tmp_path_factory.mktemp("photos")
     for number in range(4):
         (folder / str(number)).mkdir()
         sample(number, 400, 300).save(folder / "0.jpg", quality=85)

@@ -33,7 +33,7 @@ from imgpipe_cli.main import main
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("process", "filters", "info", "samples", "doctor", "completion")
+COMMANDS = ("process", "compare", "filters", "info", "samples", "doctor", "completion")
 HOSTILE = ("\x1b]0;owned\x07", "a\rb", "\x9b31m", "\u202egpj", "\udcff\udcfe", "a\nall went well", "\u2028x")
 
 

@@ -55,6 +55,14 @@ def test_a_time_limit_needs_processes():
     assert "processes" == choose("auto", workers=None, cores=4, pictures=1, recipe=Recipe(), timeout=True).name
 
 
+def test_a_sandbox_needs_processes():
+    """Only a process can be confined, whatever the number of pictures."""
+    choice = choose("auto", workers=None, cores=4, pictures=1, recipe=Recipe(), sandbox=True)
+
+    assert ("processes", 4) == (choice.name, choice.workers)
+    assert "sandbox" in choice.why
+
+
 @pytest.mark.parametrize(
     ("alias", "name"),
     [
@@ -73,7 +81,7 @@ def test_aliases(alias, name):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("gpu", {}, "executor: got 'gpu', expected one of auto, sequential, threads, processes"),
+        ("gpu", {}, "executor: got 'gpu', expected one of auto, sequential, threads, processes, dask"),
         ("threads", {"workers": 0}, "workers: got 0, expected a whole number above 0"),
         ("threads", {"max_memory_bytes": 0}, "max-memory: got 0"),
         ("threads", {"timeout_seconds": 1.0}, "only --executor processes can end a picture"),

@@ -12,7 +12,9 @@ import threading
 from multiprocessing import forkserver
 from typing import TYPE_CHECKING
 
+from imgpipe.allocator import keep_freed_buffers
 from imgpipe.children.messages import Begun, Finished, Ready, Unfit
+from imgpipe.children.sandbox import Sandbox, keep_to_one_thread
 from imgpipe.work import run_task
 
 if TYPE_CHECKING:
@@ -21,16 +23,21 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
     from imgpipe.info import ImageInfo
+    from imgpipe.pipeline import Pipeline
 
 _SLACK_BYTES = 256 << 20  # stacks, libraries and small things beside the picture
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(pipe: Connection, name: str, share_bytes: int) -> None:
-    """Take a pipeline to warm up for, then run tasks. Ends when told to, when the pipe breaks, when the parent dies."""
+def serve(pipe: Connection, name: str, share_bytes: int, sandbox: Sandbox | None = None) -> None:
+    """Take a pipeline to warm up for, then run tasks. Ends when told to, when the pipe breaks, when the parent dies.
+
+    What the parent sends is trusted, pictures are not: a `sandbox` is entered between the two.
+    """
     # Ctrl-C at a terminal reaches every process of its group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
+    keep_freed_buffers()
     memory = _Memory(share_bytes)
 
     @contextlib.contextmanager
@@ -44,12 +51,18 @@ def serve(pipe: Connection, name: str, share_bytes: int) -> None:
 
     with contextlib.suppress(EOFError, OSError):
         try:
-            for step in pipe.recv().filters:
+            if sandbox is not None:
+                keep_to_one_thread()
+            pipeline: Pipeline = pipe.recv()
+            for step in pipeline.filters:
                 step.warm_up()  # so that the first picture is not charged for it
+            if sandbox is not None:
+                sandbox.enter({type(step).__module__ for step in pipeline.filters})
+            _watch_parent()
             pipe.send(Ready(memory.rss_bytes()))
             while (task := pipe.recv()) is not None:
                 pipe.send(Finished(run_task(task, worker=name, reserve=reserve), memory.rss_bytes()))
-        except (EOFError, OSError):
+        except (EOFError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - a module that cannot be imported here, whatever it raises
             pipe.send(Unfit(f"{type(error).__name__}: {error}"))
@@ -101,6 +114,10 @@ def _die_with_parent() -> None:
         if alive is not None:
             os.close(alive)
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _watch_parent() -> None:
+    """Do the same where the kernel does not; not earlier, because a sandbox confines no thread that is there before."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()

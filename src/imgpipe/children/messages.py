@@ -12,11 +12,14 @@ parent                         child
 
 from __future__ import annotations
 
+import io
+import pickle
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from imgpipe.task import Result
+from imgpipe.errors import FailureCode
+from imgpipe.task import Failure, Outcome, Result
+from imgpipe.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +56,29 @@ class Finished:
 
     result: Result
     rss_bytes: int
+
+
+Said = Ready | Unfit | Begun | Finished
+
+
+def heard(message: bytes) -> Said:
+    """Return what a child has said. A picture may have taken it over: a pickle of anything but messages is not read.
+
+    Raises `UnpicklingError`.
+    """
+    said = _Messages(io.BytesIO(message)).load()
+    if not isinstance(said, Said):
+        raise pickle.UnpicklingError(f"a child says {type(said).__name__}")
+    return said
+
+
+_KNOWN = (Ready, Unfit, Begun, Finished, Result, Failure, FailureCode, Outcome, Usage)
+
+
+class _Messages(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        """Know the classes of messages, and no others."""
+        for known in _KNOWN:
+            if (module, name) == (known.__module__, known.__qualname__):
+                return known
+        raise pickle.UnpicklingError(f"a child names {module}.{name}")

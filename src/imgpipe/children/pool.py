@@ -11,8 +11,9 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.children.blame import Death, verdict
-from imgpipe.children.messages import Begun, Finished, Go, Ready, Unfit
+from imgpipe.children.messages import Begun, Finished, Go, Ready, Unfit, heard
 from imgpipe.children.process import Child, Job
+from imgpipe.display import display_name
 from imgpipe.errors import ExecutorError, FailureCode
 from imgpipe.machine import rss_bytes_of
 from imgpipe.pictures.staging import sweep
@@ -21,6 +22,7 @@ from imgpipe.task import Failure, Outcome, Result
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imgpipe.children.sandbox import Sandbox
     from imgpipe.pipeline import Pipeline
     from imgpipe.task import Task
 
@@ -44,11 +46,12 @@ class ChildPool:
         pipeline: Pipeline,
         *,
         timeout_seconds: float | None = None,
+        sandbox: Sandbox | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._count, self._budget_bytes, self._pipeline = count, budget_bytes, pipeline
         self._share_bytes = max(budget_bytes // count, 1)
-        self._timeout_seconds, self._clock = timeout_seconds, clock
+        self._timeout_seconds, self._sandbox, self._clock = timeout_seconds, sandbox, clock
         self._children: list[Child] = []
         self._suspects: deque[Job] = deque()
         self._askers: deque[Child] = deque()
@@ -111,7 +114,8 @@ class ChildPool:
     def _start_missing(self) -> None:
         while len(self._children) < self._count:
             self._started += 1
-            self._children.append(Child.start(f"child-{self._started}", self._share_bytes, self._pipeline))
+            name = f"child-{self._started}"
+            self._children.append(Child.start(name, self._share_bytes, self._pipeline, self._sandbox))
 
     def _try_suspect(self) -> None:
         """Give a picture that a child has died of to a fresh one, once nothing else is in work."""
@@ -141,8 +145,12 @@ class ChildPool:
 
     def _hear(self, child: Child) -> list[Result]:
         try:
-            message = child.pipe.recv()
+            message = heard(child.pipe.recv_bytes())
         except (EOFError, OSError):
+            return self._bury(child)
+        except Exception as error:  # noqa: BLE001 - bytes of somebody who has taken it over may raise anything
+            child.strange = str(error)
+            child.process.kill()
             return self._bury(child)
         if isinstance(message, Ready):
             child.ready, child.base_bytes = True, message.rss_bytes
@@ -155,11 +163,12 @@ class ChildPool:
             raise ExecutorError(f"a child process cannot work: {message.reason}")
         elif isinstance(message, Finished):
             assert child.job is not None  # only a child with a picture finishes one
-            attempt = len(child.job.deaths) + 1
+            task, attempt = child.job.task, len(child.job.deaths) + 1
             child.job = None
             if message.rss_bytes > child.base_bytes + _GROWTH_BYTES:
                 self._retire(child)
-            return [replace(message.result, attempt=attempt)]
+            result = replace(message.result, task_id=task.id, source=task.source, target=task.target, attempt=attempt)
+            return [result]
         return []
 
     def _bury(self, child: Child) -> list[Result]:
@@ -183,6 +192,10 @@ class ChildPool:
             message = f"it took longer than {self._timeout_seconds:g} s"
             failure = Failure(FailureCode.TIMEOUT, message, "raise --timeout, or leave it out", "filter")
             return [_lost(job, child, failure, Outcome.FAILED)]
+        if child.strange:
+            message = f"its process was taken over, or is broken: {display_name(child.strange, width=200)}"
+            failure = Failure(FailureCode.CRASHED, message, "look at the picture: it may be hostile", "decode")
+            return [_lost(job, child, failure, Outcome.LOST)]
         needed = child.begun.needed_bytes if child.begun else 0
         picture = child.begun.picture if child.begun else ""
         job.deaths.append(Death(exit_code, child.peak_bytes, child.base_bytes, needed, picture))

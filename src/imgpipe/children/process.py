@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from imgpipe.children.blame import Death
     from imgpipe.children.messages import Begun
+    from imgpipe.children.sandbox import Sandbox
     from imgpipe.pipeline import Pipeline
     from imgpipe.task import Task
 
@@ -54,7 +55,7 @@ class Child:
     """A child process.
 
     `job` is the picture that it has, `since` when it was given; `begun` what it has said of it; `asks` that it waits
-    for memory. `served` counts the pictures that it has had.
+    for memory. `served` counts the pictures that it has had; `strange` is what it has said that no child says.
     """
 
     process: BaseProcess
@@ -68,13 +69,14 @@ class Child:
     base_bytes: int = 0
     peak_bytes: int = 0
     timed_out: bool = False
+    strange: str = ""
 
     @classmethod
-    def start(cls, name: str, share_bytes: int, pipeline: Pipeline) -> Child:
+    def start(cls, name: str, share_bytes: int, pipeline: Pipeline, sandbox: Sandbox | None) -> Child:
         """Start a child that may take `share_bytes` for a picture without asking, warmed up for a pipeline."""
         context = _context()
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, name, share_bytes), name=name, daemon=True)
+        process = context.Process(target=serve, args=(theirs, name, share_bytes, sandbox), name=name, daemon=True)
         with _no_main():
             process.start()
         theirs.close()  # or we would not notice when the child's own end is gone
@@ -115,6 +117,11 @@ def _size_and_time(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
+
+
+def start_method() -> str:
+    """Return how children are started on this system."""
+    return str(_context().get_start_method())
 
 
 def _context() -> Any:

@@ -22,7 +22,14 @@ class Choice:
 
 
 def choose(
-    name: str, *, workers: int | None, cores: int, pictures: int, recipe: Recipe, timeout: bool = False
+    name: str,
+    *,
+    workers: int | None,
+    cores: int,
+    pictures: int,
+    recipe: Recipe,
+    timeout: bool = False,
+    sandbox: bool = False,
 ) -> Choice:
     """Turn what the user asked for (`auto` or a name, workers or None for one per core) into a choice."""
     if name == "sequential":
@@ -32,6 +39,8 @@ def choose(
         return Choice(name, count, "as asked")
     if timeout:
         return Choice("processes", count, "auto: a time limit needs processes that can be ended")
+    if sandbox:
+        return Choice("processes", count, "auto: a sandbox needs processes that it can confine")
     if pictures < FEW_PICTURES:
         return Choice("sequential", 1, f"auto: {pictures} pictures are too few to share")
     if count == 1:

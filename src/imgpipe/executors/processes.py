@@ -12,6 +12,7 @@ from imgpipe.executors.base import Executor
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+    from imgpipe.children.sandbox import Sandbox
     from imgpipe.task import Result, Task
 
 
@@ -20,14 +21,21 @@ class ProcessesExecutor(Executor):
 
     A picture that kills its child costs nobody else anything: it is tried again alone, and given up as lost after three
     such deaths. One that takes longer than `timeout_seconds` is ended by force. Filters must live in modules that a
-    child can import.
+    child can import. Within a `sandbox`, children can read and write what it says, and nothing else.
     """
 
     name = "processes"
 
-    def __init__(self, workers: int, max_memory_bytes: int, *, timeout_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        workers: int,
+        max_memory_bytes: int,
+        *,
+        timeout_seconds: float | None = None,
+        sandbox: Sandbox | None = None,
+    ) -> None:
         self.workers = workers
-        self._max_memory_bytes, self._timeout_seconds = max_memory_bytes, timeout_seconds
+        self._max_memory_bytes, self._timeout_seconds, self._sandbox = max_memory_bytes, timeout_seconds, sandbox
         self._pool: ChildPool | None = None
 
     def run(self, tasks: Iterable[Task]) -> Generator[Result, None, None]:
@@ -80,7 +88,13 @@ class ProcessesExecutor(Executor):
                 name = step.spec.name
                 expected = f"threads: children cannot import {name} from the program itself; put it into a module"
                 raise BadOption("executor", self.name, expected)
-        self._pool = ChildPool(self.workers, self._max_memory_bytes, pipeline, timeout_seconds=self._timeout_seconds)
+        self._pool = ChildPool(
+            self.workers,
+            self._max_memory_bytes,
+            pipeline,
+            timeout_seconds=self._timeout_seconds,
+            sandbox=self._sandbox,
+        )
         return self._pool
 
 

@@ -111,6 +111,16 @@ class Sources:
         except ValueError as error:
             raise UsageError("the inputs lie on different drives: process them one after the other") from error
 
+    def real_places(self) -> list[str]:
+        """Return, without symbolic links, the folders and files that cover all sources; for a list, their folders."""
+        places: dict[str, None] = {}
+        for item in self._items:
+            if isinstance(item, FileList):
+                places |= dict.fromkeys(os.path.dirname(os.path.realpath(path)) for _, path in item)
+            else:
+                places[os.path.realpath(item.folder or os.curdir if isinstance(item, Glob) else item)] = None
+        return list(places)
+
     def _item(self, text: str, stdin: BinaryIO | None) -> str | FileList | Glob:
         if text == "-":
             if stdin is None:
