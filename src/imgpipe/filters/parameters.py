@@ -180,9 +180,14 @@ def check_all(
 
 
 def unknown_hint(name: object, known: Iterable[str]) -> str:
-    """Return "did you mean …" where a known name is close, else the list of known names."""
+    """Return "did you mean …" where a known name is close, else the first of the known names."""
     known = sorted(set(known))
-    return _did_you_mean(name, known).lstrip(";, ") or ("known: " + ", ".join(known) if known else "it takes none")
+    more = ", …" if len(known) > _MOST_SHOWN else ""
+    listed = "known: " + ", ".join(known[:_MOST_SHOWN]) + more if known else "it takes none"
+    return _did_you_mean(name, known).lstrip(";, ") or listed
+
+
+_MOST_SHOWN = 16
 
 
 def shown(value: object) -> str:
