@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.errors import FailureCode, ImgpipeError, PictureError
@@ -91,13 +92,18 @@ def check(info: ImageInfo, recipe: Recipe) -> None:
 
 def copies_bytes(info: ImageInfo, recipe: Recipe) -> bool:
     """Whether the recipe leaves such a picture as it is, so that its file is copied instead of encoded again."""
-    write = recipe.write
     return (
-        replace(write, format="keep", background="#ffffff") == WriteOptions()
-        and target_format(info, write).name == info.format
+        _asks_for_nothing(recipe.write)
+        and target_format(info, recipe.write).name == info.format
         and (recipe.read.frames == "all" or info.frames == 1)
         and recipe.pipeline.is_identity(info)
     )
+
+
+@lru_cache(maxsize=16)  # the same for all pictures of a run
+def _asks_for_nothing(write: WriteOptions) -> bool:
+    """Whether an encoder would be told nothing but its defaults."""
+    return replace(write, format="keep", background="#ffffff") == WriteOptions()
 
 
 def _process(task: Task, header: Header, watch: Stopwatch, reserve: Reserve) -> Result:
