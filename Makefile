@@ -13,7 +13,7 @@ DEV = $(VENV)/.installed-dev
 FROM_SOURCE = PYTHONPATH=src:cli $(BIN)/python -m imgpipe
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lock coverage wheel clean
+.PHONY: help setup demo test check fmt lock coverage bench wheel clean
 
 help: ## list what make can do
 	@echo "make TARGET, one of:"
@@ -50,13 +50,17 @@ coverage: $(DEV) ## run the suite and list the lines and branches that it has no
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report
 
+bench: $(DEV) build/bench/.installed ## time imgpipe beside its peers; CORPUS=folder, ROWS=fit,blur, PEERS=pillow,pyvips, QUICK=1
+	PYTHONPATH=src:cli:. $(BIN)/python -m benchmarks $(if $(CORPUS),--corpus "$(CORPUS)") \
+		$(if $(ROWS),--rows "$(ROWS)") $(if $(PEERS),--peers "$(PEERS)") $(if $(QUICK),--quick)
+
 wheel: $(DEV) ## build dist/imgpipe-*.whl
 	$(BIN)/hatchling build -t wheel
 
 clean: ## remove what make has made, except .venv
 	rm -rf build dist demo/in demo/out htmlcov .coverage .coverage.* \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src cli tests requirements -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src cli tests requirements benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN): requirements/run.txt
 	@$(call make_venv,$(VENV))
@@ -73,6 +77,12 @@ build/lock/.installed: Makefile
 	@$(call make_venv,build/lock)
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
 	@touch $@
+
+# Without its packages a benchmark still runs; it says who is missing.
+build/bench/.installed: benchmarks/requirements.txt
+	@$(call make_venv,build/bench)
+	build/bench/bin/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@ \
+		|| echo "some peers could not be installed: they will be said to be missing" >&2
 
 # make_venv FOLDER: an environment there, unless there is one; or the reason why not.
 define make_venv
