@@ -64,7 +64,8 @@ def of_row(row: str, results: dict[str, Any]) -> str:
     absent: dict[str, list[str]] = {}
     for title, reason in measured["absent"].items():
         absent.setdefault(reason, []).append(title.strip("*"))
-    lines.append("")
+    counts = sorted({found["pictures"] for found in measured["peers"].values()}, reverse=True)
+    lines += ["", f"- Pictures in a round: {' or, for slow peers, '.join(f'{count:,}' for count in counts)}."]
     lines += [f"- Not in this row: {'; '.join(titles)} ({reason})." for reason, titles in absent.items()]
     took = {name: found["pictures"] / found["per_second"][0] for name, found in measured["peers"].items()}
     brief = [results["peers"][name]["title"].strip("*") for name, seconds in took.items() if seconds < BRIEF]

@@ -70,6 +70,11 @@ class HandingOut:
         tasks, self._tasks, self._rows, self._pictures = self._tasks, [], [], 0
         return tasks
 
+    def sweep_again(self) -> None:
+        """Sweep once more where a killed run was at work: its child processes may have lived on for a moment."""
+        for folder in self._swept:
+            sweep(folder)
+
     def _note(self, placed: Placed, situation: Situation, state: State, failure: Failure | None = None) -> None:
         before = situation.row
         same_source = before is not None and before.source == placed.whole

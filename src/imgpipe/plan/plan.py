@@ -165,6 +165,7 @@ class Plan:
             if handing_out.is_due:
                 yield from handing_out.flush()
         yield from handing_out.flush()
+        handing_out.sweep_again()
 
     def preview(self) -> Iterator[PlannedPicture]:
         """Say for each source what a run would do, from headers alone. Nothing is written, no folder is made."""
