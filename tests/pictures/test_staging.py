@@ -479,3 +479,19 @@ def test_host_is_part_of_the_name(tmp_path):
     with staged(str(tmp_path / "a.png"), replace=True, durable=False) as output:
         assert socket.gethostname() not in output.temporary
         assert staging._NAME.fullmatch(Path(output.temporary).name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_sweep_knows_the_dead_that_nobody_has_buried(tmp_path):
+    """A process that has ended holds nothing, even if its parent has not asked for its exit code yet."""
+    with subprocess.Popen([sys.executable, "-c", "pass"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with staged(str(tmp_path / "a.jpg"), replace=True, durable=False) as output:
+            ours = os.path.basename(output.temporary)
+            left = tmp_path / ours.replace(f"-{os.getpid()}-", f"-{process.pid}-")
+            left.touch()
+
+            assert 1 == sweep(str(tmp_path))
+            assert os.path.exists(output.temporary)
+        assert not left.exists()

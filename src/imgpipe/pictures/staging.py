@@ -166,8 +166,17 @@ def _is_stale(entry: os.DirEntry[str], host: str, pid: int, run: str) -> bool:
             return True
         except (OSError, OverflowError):
             return False
-        return False
+        return _is_zombie(pid)
     return time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_SECONDS
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended and only waits for its parent to take notice; where the system tells."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return False
 
 
 @contextlib.contextmanager
