@@ -119,19 +119,20 @@ def raw_exif(orientation: int = 1, *, order: str = "<") -> bytes:
             (34853, 4, 1, struct.pack(order + "I", gps_at)),
         ]
 
-    details_at = 8 + len(_directory(order, main(0, 0), 8))
-    details = _directory(order, [(37500, 7, len(MAKER_NOTE), MAKER_NOTE)], details_at)
+    details_at = 8 + len(directory(order, main(0, 0), 8))
+    details = directory(order, [(37500, 7, len(MAKER_NOTE), MAKER_NOTE)], details_at)
     gps_at = details_at + len(details)
-    gps = _directory(order, [(1, 2, 2, b"N\0"), (2, 5, 3, PLACE)], gps_at)
+    gps = directory(order, [(1, 2, 2, b"N\0"), (2, 5, 3, PLACE)], gps_at)
     second_at = gps_at + len(gps)
     rows: list[Row] = [(513, 4, 1, bytes(4)), (514, 4, 1, struct.pack(order + "I", len(THUMBNAIL)))]
-    rows[0] = (513, 4, 1, struct.pack(order + "I", second_at + len(_directory(order, rows, second_at))))
+    rows[0] = (513, 4, 1, struct.pack(order + "I", second_at + len(directory(order, rows, second_at))))
     head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
-    second = _directory(order, rows, second_at) + THUMBNAIL
-    return head + _directory(order, main(details_at, gps_at), 8, second_at) + details + gps + second
+    second = directory(order, rows, second_at) + THUMBNAIL
+    return head + directory(order, main(details_at, gps_at), 8, second_at) + details + gps + second
 
 
-def _directory(order: str, rows: list[Row], at: int, following: int = 0) -> bytes:
+def directory(order: str, rows: list[Row], at: int, following: int = 0) -> bytes:
+    """Serialise one directory at an offset, its values behind it."""
     table, values = b"", b""
     values_at = at + 2 + 12 * len(rows) + 4
     for tag, kind, count, value in rows:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from imgpipe.errors import FailureCode
 from imgpipe.executors import Executor, choose, create_executor, executor_name
 from imgpipe.frame import Frame
 from imgpipe.info import ImageInfo
@@ -138,7 +137,7 @@ def apply(picture: Picture, pipeline: Any) -> Picture:
 
 
 def _fatal(report: Report, max_errors: int | None) -> str:
-    if FailureCode.DISK_FULL in report.failures:
+    if any(code.stops_the_run for code in report.failures):
         return "no space left on the disk"
     if max_errors is not None and report.failed > max_errors:
         return f"more than {max_errors} pictures failed"

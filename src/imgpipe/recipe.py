@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.errors import BadPipeline, Problem
@@ -82,7 +82,3 @@ class Recipe:
                 blocks.append("\n".join([f"[{name}]", *lines]) + "\n")
         # A table ends where the next begins, so `filters = []` of an empty pipeline must come first.
         return "\n".join([self.pipeline.to_toml(), *blocks])
-
-    def with_pipeline(self, pipeline: Pipeline) -> Recipe:
-        """Return the same recipe with another pipeline."""
-        return replace(self, pipeline=pipeline)

@@ -16,6 +16,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 from imgpipe.pictures.header import open_header
 from imgpipe.pictures.metadata import Metadata, cleaned, fitted, orientation_of, read_metadata
 from imgpipe.pictures.options import Limits
+from running_tasks import Row, directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,21 +29,6 @@ XMP = (
     b" dc:format='image/jpeg'><dc:rights>(c) A</dc:rights><exif:GPSLongitude>2,21E</exif:GPSLongitude>"
     b"<xmp:Thumbnails><rdf:Alt>secret</rdf:Alt></xmp:Thumbnails></rdf:Description></rdf:RDF></x:xmpmeta>"
 )
-
-Row = tuple[int, int, int, bytes]  # tag, kind, count, value
-
-
-def directory(order: str, rows: list[Row], at: int, following: int = 0) -> bytes:
-    """Serialise one directory at an offset, its values behind it."""
-    table, values = b"", b""
-    values_at = at + 2 + 12 * len(rows) + 4
-    for tag, kind, count, value in rows:
-        inline = value.ljust(4, b"\0")
-        if len(value) > 4:
-            inline = struct.pack(order + "I", values_at + len(values))
-            values += value
-        table += struct.pack(order + "HHI", tag, kind, count) + inline
-    return struct.pack(order + "H", len(rows)) + table + struct.pack(order + "I", following) + values
 
 
 def exif(order: str = "<", orientation: int = 6, *, thumbnail: bool = True) -> bytes:
