@@ -18,12 +18,14 @@ OPTIONS = (
     "--generate-hashes", "--allow-unsafe", "--strip-extras", "--no-header", "--no-annotate", "--quiet",
     "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host", "--no-emit-options",
 )  # fmt: skip
+# pip-compile sees the Python that it runs on only; redis wants this one below 3.11.3, and anywhere else it is harmless.
+OLDER_PYTHONS = ("async-timeout>=4.0.3",)
 
 
 def main(arguments: list[str]) -> None:
     """Write both files; `dev.txt` repeats the versions of `run.txt`."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    runtime = project["project"]["dependencies"]
+    runtime = [*project["project"]["dependencies"], *OLDER_PYTHONS]
     compile_lock("run.txt", runtime, arguments)
     pins = [line.split(" ")[0] for line in (HERE / "run.txt").read_text(encoding="utf-8").splitlines() if "==" in line]
     compile_lock("dev.txt", [*runtime, *pins, *group(project["dependency-groups"], "dev")], arguments)
@@ -46,8 +48,10 @@ def compile_lock(name: str, requirements: list[str], arguments: list[str]) -> No
         command = [sys.executable, "-m", "piptools", "compile", *OPTIONS, *arguments]
         command += ["-o", str(HERE / name), str(wanted)]
         subprocess.run(command, check=True, env={**kept, "PIP_CONFIG_FILE": os.devnull})
-    body = (HERE / name).read_text(encoding="utf-8")
-    (HERE / name).write_text("# Made by `make lock` from pyproject.toml; do not edit.\n" + body, encoding="utf-8")
+    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
+    body = [line for line in lines if line and not line.startswith("#")]  # remarks about setuptools
+    text = "\n".join(["# Made by `make lock` from pyproject.toml; do not edit.", *body, ""])
+    (HERE / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytest_plugins = ["redis_fixtures"]
+
 _SECONDS_FOR_THREADS_TO_END = 5.0
 
 

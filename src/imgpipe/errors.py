@@ -9,7 +9,11 @@ ImgpipeError
 │   ├─ OutputExists        an output is there already, and the caller asked to be told
 │   └─ OutputLocked        another run writes to the same output folder (exit code 8)
 ├─ PictureError            this picture's own fault: becomes a failed result, the batch goes on
-└─ ExecutorError           the executor itself cannot go on
+├─ ExecutorError           the executor itself cannot go on
+├─ BadPayload              what has come through the queue cannot be read
+│   └─ UnknownHere         it can, but it is of a newer imgpipe, or needs filters that are not known here
+├─ QueueUnavailable        the queue does not answer, or not now: worth another try
+└─ QueueRefused            the queue answers that it will not: wrong password, old version, a server that evicts
 
 Exceptions stay inside one process: what travels is a `Failure` value made from a `PictureError`.
 """
@@ -48,6 +52,9 @@ class FailureCode(StrEnum):
     DISK_FULL = "DISK_FULL"
     TIMEOUT = "TIMEOUT"
     CRASHED = "CRASHED"
+    LEASE_ENDED = "LEASE_ENDED"
+    WORKER_CAPABILITY_MISMATCH = "WORKER_CAPABILITY_MISMATCH"
+    BAD_PAYLOAD = "BAD_PAYLOAD"
     INTERNAL = "INTERNAL"
 
     @property
@@ -131,3 +138,19 @@ class PictureError(ImgpipeError):
 
 class ExecutorError(ImgpipeError):
     """The executor is unusable; pictures without a result yet were not processed."""
+
+
+class BadPayload(ImgpipeError):
+    """A job, a task or a result that has come through the queue cannot be read, here or anywhere."""
+
+
+class UnknownHere(BadPayload):
+    """It is well formed, but of a newer imgpipe, or with filters that are not known here: another worker may do it."""
+
+
+class QueueUnavailable(ImgpipeError):
+    """The queue does not answer, or not now; what was asked of it may or may not have been done. Try again."""
+
+
+class QueueRefused(ImgpipeError):
+    """The queue answers that it will not serve us, and will not change its mind; the message says what to change."""
