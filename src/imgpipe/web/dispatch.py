@@ -1,0 +1,92 @@
+"""Dispatch: the way of every request, whoever runs the server: let in or refused, viewed, and finished."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imgpipe.display import display_name
+from imgpipe.errors import ImgpipeError
+from imgpipe.filters.parameters import unknown_hint
+from imgpipe.web.guard import check_body, check_sender
+from imgpipe.web.http import Response
+from imgpipe.web.problems import Fault, Problem, Refused, problem_of
+from imgpipe.web.routes import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imgpipe.web.app import App
+    from imgpipe.web.http import Request
+    from imgpipe.web.operations import Route
+    from imgpipe.web.view import Later, View
+
+_ALWAYS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-store"),
+)
+
+
+def admit(request: Request, app: App) -> tuple[Request, Route] | Response:
+    """Let a request in, from its head alone, or answer it at once. It takes microseconds, and waits for nothing."""
+    try:
+        check_sender(request, app.settings)
+        return _routed(request)
+    except Refused as error:
+        return error.problem.response(request.id, request.path)
+
+
+def answer(request: Request, view: View, app: App, log: Callable[[str], None]) -> Response | Later:
+    """Call a view. Whatever happens, there is an answer; what nobody has foreseen goes to the log, and only there."""
+    try:
+        return view(request, app)
+    except ImgpipeError as error:
+        problem = problem_of(error)
+    except Exception:  # noqa: BLE001 - one request must not end the server
+        log_unforeseen(log, request.id)
+        problem = Problem(500, "internal", "the server's log says more, under this request's id")
+    return problem.response(request.id, request.path)
+
+
+def finish(response: Response, request: Request | None, app: App) -> Response:
+    """Add to an answer what every answer has, and count it. What was no request has no id but that of its problem."""
+    app.count(response.status)
+    known = () if request is None else (("X-Request-Id", request.id),)
+    return response.with_headers(*known, *_ALWAYS)
+
+
+def log_unforeseen(log: Callable[[str], None], name: str) -> None:
+    """Log the error that is being handled, line by line, after the name of its request."""
+    for line in traceback.format_exc().splitlines():
+        log(f"{name} {display_name(line)}")
+
+
+def _routed(request: Request) -> tuple[Request, Route] | Response:
+    routes, variables = find(request.path)
+    if not routes and request.path != "*":
+        raise Refused(404, "not-found", "there is no such path; / lists those that there are")
+    methods = [route.method for route in routes]
+    allow = ("Allow", ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"]))
+    if request.method == "OPTIONS":
+        return Response(status=204, headers=(allow,))
+    wanted = "GET" if request.method == "HEAD" else request.method
+    route = next((route for route in routes if route.method == wanted), None)
+    if route is None:
+        raise Refused(405, "method-not-allowed", f"use one of {allow[1]}", headers=(allow,))
+    check_body(request, route.body)
+    _check_query(request, route)
+    return replace(request, variables=variables), route
+
+
+def _check_query(request: Request, route: Route) -> None:
+    known = [parameter.name for parameter in route.parameters]
+    faults = [
+        Fault("no such parameter", parameter=name, suggestion=unknown_hint(name, known))
+        for name in request.query
+        if name not in known
+    ]
+    if faults:
+        raise Refused(422, "bad-parameter", f"no parameter {faults[0].parameter!r}; {faults[0].suggestion}", *faults)

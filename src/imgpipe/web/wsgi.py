@@ -1,0 +1,124 @@
+"""Wsgi: the same endpoints for those who bring a server of their own: `imgpipe.web.wsgi:application`.
+
+Settings come from the environment when the first request does, see `settings.from_environ`. That server is what reads
+requests, and what has to keep slow clients away.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from imgpipe.web.app import App
+from imgpipe.web.dispatch import admit, answer, finish
+from imgpipe.web.folders import prepare
+from imgpipe.web.http import FilePart, Request, Response
+from imgpipe.web.problems import Refused
+from imgpipe.web.settings import from_environ
+from imgpipe.web.view import Later
+from imgpipe.web.wire import check_length, parameters, request_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_PIECE_BYTES = 256 << 10
+
+
+class Application:
+    """A WSGI application. Without an `app`, it makes one when it is first called."""
+
+    def __init__(self, app: App | None = None) -> None:
+        self._app = app
+        self._making = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
+        app = self._made()
+        request: Request | None = None
+        try:
+            request = _request(environ)
+            response = _answered(request, environ, app)
+        except Refused as error:
+            name = request.id if request else request_id({})
+            response = error.problem.response(name, request.path if request else "")
+            response = response.with_headers(("X-Request-Id", name))
+        response = finish(response, request, app)
+        length = () if response.status in (204, 304) else (("Content-Length", str(response.length)),)
+        status = f"{response.status} {HTTPStatus(response.status).phrase}"
+        start_response(status, [*response.headers, *length])
+        if environ["REQUEST_METHOD"] == "HEAD":
+            response.close()
+            return []
+        return _Pieces(response.body) if isinstance(response.body, FilePart) else [response.body]
+
+    def _made(self) -> App:
+        with self._making:
+            if self._app is None:
+                settings = from_environ(os.environ)
+                prepare(settings)
+                self._app = App(settings)
+            return self._app
+
+
+application = Application()
+
+
+def _request(environ: dict[str, Any]) -> Request:
+    headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
+    if environ.get("CONTENT_TYPE"):
+        headers["content-type"] = environ["CONTENT_TYPE"]
+    if environ.get("CONTENT_LENGTH"):
+        headers["content-length"] = check_length(environ["CONTENT_LENGTH"])
+    try:
+        path = environ.get("PATH_INFO", "").encode("latin-1").decode()
+    except UnicodeDecodeError as error:
+        raise Refused(400, "malformed-request", "the path is not UTF-8 once decoded") from error
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=path or "/",
+        query=parameters(environ.get("QUERY_STRING", "")),
+        headers=headers,
+        id=request_id(headers),
+        peer=environ.get("REMOTE_ADDR", ""),
+    )
+
+
+def _answered(request: Request, environ: dict[str, Any], app: App) -> Response:
+    admitted = admit(request, app)
+    if isinstance(admitted, Response):
+        return admitted
+    request, route = admitted
+    size = request.content_length or 0
+    body = environ["wsgi.input"].read(size)
+    if len(body) < size:
+        raise Refused(400, "malformed-request", "the body ended too early")
+
+    def log(line: str) -> None:
+        environ["wsgi.errors"].write(line + "\n")
+
+    response = answer(replace(request, body=body), route.view, app, log)
+    while isinstance(response, Later):
+        app.stopping.wait(response.seconds)  # a thread of that server: only ours can do without
+        response = answer(replace(request, body=body), response.view, app, log)
+    return response
+
+
+class _Pieces:
+    """A part of a file, piece by piece; the server calls `close` when it is done, or when the client has gone."""
+
+    def __init__(self, part: FilePart) -> None:
+        self._part = part
+
+    def __iter__(self) -> Iterator[bytes]:
+        part, left = self._part, self._part.length
+        part.file.seek(part.start)
+        while left and (data := part.file.read(min(left, _PIECE_BYTES))):
+            left -= len(data)
+            yield data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._part.file.close()

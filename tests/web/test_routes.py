@@ -1,0 +1,147 @@
+"""Routes: the table, and all that is made from it: router, document, index, methods."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from imgpipe.web.problems import TITLES
+from imgpipe.web.routes import ROUTES, find
+
+
+def document(ask):
+    """Return the OpenAPI document."""
+    return ask("GET", "/api/openapi.json").data
+
+
+def test_document_and_table_say_the_same(ask):
+    """Every route is in the document, and every operation of the document is a route."""
+    described = {(method.upper(), path) for path, operations in document(ask)["paths"].items() for method in operations}
+
+    assert {(route.method, route.path) for route in ROUTES} == described
+
+
+def test_operations_have_names_of_their_own(ask):
+    """No two operations share an id, and each has a summary and its good answer."""
+    operations = [one for path in document(ask)["paths"].values() for one in path.values()]
+    names = [one["operationId"] for one in operations]
+
+    assert sorted(set(names)) == sorted(names)
+    assert all(one["summary"] and "200" in one["responses"] for one in operations)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_path_works_with_and_without_its_slash(route):
+    """Both forms are the same route."""
+    path = route.path.replace("{code}", "busy")
+
+    for form in {path, path.rstrip("/") or "/"}:
+        routes, variables = find(form)
+        assert route in routes
+        assert ("busy" if "{code}" in route.path else None) == variables.get("code")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/health//", "/api/health/x", "/API/health/", "/problems/", "/problems/a/b"]
+)
+def test_other_paths(path):
+    """Nothing else is a route."""
+    assert ((), {}) == find(path)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_options_and_other_methods(ask, route):
+    """Every path says which methods it has, and refuses others with the same list."""
+    path = route.path.replace("{code}", "busy")
+    options, wrong = ask("OPTIONS", path), ask("DELETE", path)
+
+    assert 204 == options.status
+    assert route.method in options.headers["allow"].split(", ")
+    assert ("HEAD" in options.headers["allow"]) is ("GET" in options.headers["allow"])
+    assert (405, options.headers["allow"]) == (wrong.status, wrong.headers["allow"])
+
+
+def test_options_for_the_server(ask):
+    """`OPTIONS *` asks for nothing in particular."""
+    assert 204 == ask("OPTIONS", "*").status
+
+
+def test_unknown_path(ask):
+    """What is not there says where to look."""
+    answer = ask("GET", "/api/nothing/", x_request_id="mine")
+
+    assert (404, "not-found", "mine", "/api/nothing/") == (
+        answer.status, answer.data["code"], answer.data["request_id"], answer.data["instance"],
+    )  # fmt: skip
+
+
+def test_every_answer_is_protected(ask):
+    """No answer is sniffed, framed into other sites, or kept; all name their request."""
+    for target in ("/", "/api/health/", "/nothing", "/api/image/4k/"):
+        headers = ask("GET", target, x_request_id="mine").headers
+        assert ("nosniff", "same-origin", "mine") == (
+            headers["x-content-type-options"], headers["cross-origin-resource-policy"], headers["x-request-id"],
+        )  # fmt: skip
+
+
+def test_index(ask):
+    """The page lists every route with a line for curl, and lets no script in."""
+    answer = ask("GET", "/", host="localhost:1234")
+    page = answer.body.decode()
+
+    for route in ROUTES:
+        assert f"{route.method} {route.path}" in page
+    assert page.count("<pre>curl ") == len(ROUTES)
+    assert "http://localhost:1234/api/health/" in page
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "text/html; charset=utf-8" == answer.headers["content-type"]
+
+
+def test_health(ask):
+    """Health says what is checked; a folder that is gone makes it degraded, and still 200."""
+    data = ask("GET", "/api/health/").data
+
+    assert "healthy" == data["status"]
+    assert {"images", "processed", "disk"} == set(data["checks"])
+
+
+def test_health_is_degraded(ask, settings):
+    """Without a folder for results, the server says that it cannot do all of its work."""
+    from pathlib import Path
+
+    Path(settings.processed).rmdir()
+    answer = ask("GET", "/api/health/")
+
+    assert (200, "degraded") == (answer.status, answer.data["status"])
+
+
+def test_stats_count(ask):
+    """Requests are counted by their status, pictures with their bytes."""
+    ask("GET", "/nothing")
+    data = ask("GET", "/api/stats/").data
+
+    assert {"404": 1} == data["requests"]["by_status"]
+    assert 3 == data["images"]["count"]
+    assert data["process"]["memory_bytes"] > 1 << 20
+
+
+@pytest.mark.parametrize("code", TITLES)
+def test_problem_types_can_be_looked_up(ask, code):
+    """The type of a problem is a path that says what it means."""
+    assert {"code": code, "title": TITLES[code]} == ask("GET", f"/problems/{code}/").data
+
+
+def test_unknown_problem(ask):
+    """There is no page for a problem that is none."""
+    assert 404 == ask("GET", "/problems/nonsense/").status
+
+
+def test_examples_are_those_of_the_schema():
+    """The example of an order is one that its schema allows, as far as its keys go."""
+    for route in ROUTES:
+        if isinstance(route.example, dict):
+            assert route.body is not None
+            assert set(route.example) <= set(route.body.schema["properties"])
+            assert json.loads(re.findall("-d '(.*)'", route.curl("x"))[0]) == route.example
