@@ -83,7 +83,11 @@ def peers(python: str) -> dict[str, Peer]:
     return {
         "imgpipe-threads": _imgpipe("threads"),
         "imgpipe-processes": _imgpipe("processes"),
-        "imgpipe-turbo": _imgpipe("threads", python, turbo=True),
+        "imgpipe-turbo": _imgpipe(
+            "threads", python, engine="turbo", rows=("blur", "sharpen", "edges"),
+            lacks="the first filter works on Pillow's pictures, which this decoder does not make",
+        ),
+        "imgpipe-vips": _imgpipe("threads", python, engine="vips"),
         "pyvips": _loop("pyvips", "pyvips, thread pool", python, COLOUR, no_canny, libvips="vips"),
         "vipsthumbnail": Peer(
             "vipsthumbnail, processes", ["vipsthumbnail", "--version"], _vipsthumbnail, ("fit", "thumbnails"),
@@ -105,26 +109,24 @@ def peers(python: str) -> dict[str, Peer]:
     }  # fmt: skip
 
 
-def _imgpipe(executor: str, python: str = sys.executable, *, turbo: bool = False) -> Peer:
-    """Make a peer of imgpipe itself, with its own decoder or with the one that the extra `turbo` brings."""
+def _imgpipe(
+    executor: str, python: str = sys.executable, *, engine: str = "", rows: tuple[str, ...] = ALL, lacks: str = ""
+) -> Peer:
+    """Make a peer of imgpipe itself, with the engine that it has or with one that an extra brings."""
     imgpipe = [python, "-m", "imgpipe"]
 
     def commands(job: Job) -> list[list[str]]:
-        engine = ["--engine", "turbo"] if turbo else []
-        how = [*engine, "--executor", executor, "-j", str(job.cores), "--progress", "none", "-q"]
+        how = ["--engine", engine] if engine else []
+        how += ["--executor", executor, "-j", str(job.cores), "--progress", "none", "-q"]
         jpeg = ["--quality", "85", "--subsampling", "4:2:0"]
         written = jpeg if job.suffix == ".jpg" else ["--format", job.suffix[1:]]
         return [[*imgpipe, "process", ".", "-o", job.target, "-f", ROWS[job.row].pipeline, *how, *written]]
 
-    if turbo:
-        here = [
-            python,
-            "-c",
-            "import cv2, imgpipe, simplejpeg; print('imgpipe', imgpipe.__version__, 'and simplejpeg')",
-        ]
-        lacks = "the first filter works on Pillow's pictures, which this decoder does not make"
-        return Peer(f"**imgpipe, {executor}, turbo**", here, commands, ("blur", "sharpen", "edges"), lacks)
-    return Peer(f"**imgpipe, {executor}**", [*imgpipe, "--version"], commands, ALL)
+    if not engine:
+        return Peer(f"**imgpipe, {executor}**", [*imgpipe, "--version"], commands, rows)
+    version = f"import imgpipe; from imgpipe.pictures.{engine} import version"
+    version += "; print('imgpipe', imgpipe.__version__, 'and', version())"
+    return Peer(f"**imgpipe, {executor}, {engine}**", [python, "-c", version], commands, rows, lacks)
 
 
 def _loop(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -22,6 +23,10 @@ from running_tasks import picture, recipe
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+needs_vips = pytest.mark.skipif(
+    importlib.util.find_spec("pyvips") is None and not os.environ.get("CI"), reason="pyvips is not installed"
+)
 
 # Measures in a process of its own: what another test has freed would be taken for nothing.
 _MEASURE = """
@@ -43,6 +48,9 @@ print(most() - before)
     [
         ("a.jpg", "RGB", {"progressive": True, "subsampling": 0}, "resize:400x300", {}),
         ("a.jpg", "RGB", {}, "blur:2", {"quality": 95, "optimize": True}),
+        ("a.jpg", "RGB", {}, "sharpen", {}),
+        pytest.param("a.jpg", "RGB", {}, "blur:2", {"engine": "vips"}, marks=needs_vips),
+        pytest.param("a.jpg", "RGB", {}, "brightness:2", {"engine": "vips", "format": "png"}, marks=needs_vips),
         ("a.jpg", "CMYK", {}, "brightness:1.2", {"format": "webp"}),
         ("a.png", "RGBA", {"compress_level": 1}, "sharpen", {"effort": 1}),
         ("a.webp", "RGBA", {"method": 0}, "resize:500x", {"format": "jpeg"}),

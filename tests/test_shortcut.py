@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,12 +69,12 @@ def psnr(one: np.ndarray, two: np.ndarray) -> float:
         ("resize:480x2160,fit=fill", (3840, 2160), "fast", Shortcut()),
         ("resize:400x400,fit=cover", (3840, 2160), "balanced", Shortcut(2)),
         ("resize:100x,kernel=nearest", (3840, 2160), "balanced", Shortcut()),
-        ("blur:1 | resize:100x", (3840, 2160), "balanced", Shortcut()),
+        ("blur:1 | resize:100x", (3840, 2160), "balanced", Shortcut(array=True)),
         ("brightness:1 | resize:100x", (3840, 2160), "balanced", Shortcut(8)),
-        ("edges", (3840, 2160), "balanced", Shortcut(1, luma=True)),
+        ("edges", (3840, 2160), "balanced", Shortcut(1, luma=True, array=True)),
         ("grayscale | blur:2", (3840, 2160), "balanced", Shortcut(1, luma=True)),
         ("resize:800x600 | grayscale", (3840, 2160), "balanced", Shortcut(2, luma=True)),
-        ("blur:2 | grayscale", (3840, 2160), "balanced", Shortcut()),
+        ("blur:2 | grayscale", (3840, 2160), "balanced", Shortcut(array=True)),
         ("edges", (3840, 2160), "exact", Shortcut()),
         ("", (3840, 2160), "balanced", Shortcut()),
     ],
@@ -87,6 +88,46 @@ def test_what_is_asked_of_the_decoder(text, size, quality, expected):
 def test_only_jpeg_can_do_it(more):
     """Other decoders give all pixels or none."""
     assert Shortcut() == shortcut(info(3840, 2160, **more), recipe("resize:100x | grayscale"))
+
+
+@pytest.mark.parametrize(
+    ("text", "quality", "more", "expected"),
+    [
+        ("resize:800x600", "balanced", {}, Shortcut(2, array=True, streamed=1)),
+        ("resize:800x600", "exact", {}, Shortcut()),  # shrinks 4.8 times
+        ("resize:1600x", "exact", {}, Shortcut(streamed=1)),
+        ("resize:1600x", "balanced", {"orientation": 6}, Shortcut(array=True, streamed=1)),
+        ("resize:800x600 | blur:1 | gamma:2 | sharpen", "balanced", {}, Shortcut(2, array=True, streamed=3)),
+        ("brightness:1 | blur:1 | brightness:1", "balanced", {}, Shortcut(streamed=2)),
+        ("resize:800x600 | grayscale | blur:2", "balanced", {}, Shortcut(2, luma=True, array=True, streamed=3)),
+        ("grayscale | blur:2", "balanced", {}, Shortcut(luma=True, array=True, streamed=2)),
+        ("grayscale | blur:2", "balanced", {"has_profile": True}, Shortcut()),
+        ("grayscale", "balanced", {}, Shortcut(luma=True)),
+        ("resize:801x", "balanced", {"width": 3841}, Shortcut(2)),
+        ("resize:400x400,fit=cover", "balanced", {}, Shortcut(2)),
+        ("resize:800x600,fit=contain", "balanced", {}, Shortcut(2)),
+        ("resize:1600x,kernel=hamming", "balanced", {}, Shortcut()),
+        ("resize:5000x,enlarge=true", "balanced", {}, Shortcut()),
+        ("blur:0.7", "balanced", {}, Shortcut(array=True)),
+        ("blur:11", "balanced", {}, Shortcut(array=True)),
+        ("sharpen", "balanced", {}, Shortcut(array=True)),
+        ("blur:2", "balanced", {"stored_mode": "CMYK"}, Shortcut(array=True)),
+        ("blur:2", "balanced", {"format": "png"}, Shortcut(array=True)),
+    ],
+)
+def test_what_is_asked_of_libvips(text, quality, more, expected):
+    """It gets the leading filters that it does as well as others; from the file, unless that is shrunk or turned."""
+    made_by = Recipe(Pipeline.parse(text), ReadOptions(engine="vips", decode_quality=quality))
+
+    assert expected == shortcut(replace(info(3840, 2160), **more), made_by)
+
+
+def test_a_later_filter_is_judged_by_what_it_gets(tmp_path):
+    """A second resize back to the size of the whole picture is not taken for one that does nothing."""
+    source = photograph(tmp_path / "in.jpg", 1, (400, 300))
+    shape = pixels(source, tmp_path / "out.png", recipe("resize:100x75 | resize:400x300,enlarge=true")).shape
+
+    assert (300, 400, 3) == shape
 
 
 def test_a_profile_forbids_luma():

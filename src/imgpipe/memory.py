@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from imgpipe.pictures.encode import target_format
 from imgpipe.pictures.encoders import JPEG_QUALITY, has_full_colour
+from imgpipe.pipeline import Pipeline
+from imgpipe.quick import ends_in_jpeg
 from imgpipe.shortcut import shortcut
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from imgpipe.info import ImageInfo
     from imgpipe.pictures.options import WriteOptions
     from imgpipe.recipe import Recipe
+    from imgpipe.shortcut import Shortcut
 
 # Bytes per pixel that the libraries of 2026 need beside the pixels themselves. A test holds the sum to reality.
 _DECODER = {"webp": 13, "avif": 7}  # canvases that stay until the file is closed
@@ -25,24 +28,43 @@ _PROGRESSIVE = 6  # the coefficients of all scans, at most
 _ENCODER = {"png": 0.5, "tiff": 0.5, "bmp": 0.5, "gif": 13, "avif": 36, "webp": 8}
 _WEBP_LOSSLESS = 32  # of alpha alone, too
 _WITHOUT_ALPHA = 9
+_ROWS = 3500  # bytes per pixel of a row, of which libvips has several hundred in work for each operation
 
 
 def memory_bytes(info: ImageInfo, recipe: Recipe) -> int:
     """Estimate the most memory that a task needs at once, from the header alone.
 
-    A picture is decoded, filtered and encoded one after the other, but its decoder keeps what it has until the end.
+    A picture is decoded, filtered and encoded one after the other.
     """
     frames = 1 if recipe.read.frames == "first" else info.frames
     coefficients = info.progressive * _PROGRESSIVE * info.pixels
     last = recipe.pipeline.stages(info)[-1]
-    info = shortcut(info, recipe).seen(info)
-    stages = recipe.pipeline.stages(info)
-    active = sum(not step.is_identity(stage) for step, stage in zip(recipe.pipeline.filters, stages, strict=False))
-    decoding = info.frame_bytes + coefficients
-    filtering = recipe.pipeline.memory_bytes(info) + (active > 1) * info.frame_bytes
-    encoding = info.frame_bytes + frames * last.frame_bytes + _encoder_bytes(info, last, recipe.write)
+    taken = shortcut(info, recipe)
+    seen = taken.seen(info)
+    pipeline, held = recipe.pipeline, _held_bytes(seen)
+    decoding = seen.frame_bytes * (1 + taken.array) + coefficients  # an array is a copy, where Pillow decodes
+    if taken.streamed:
+        flowing = _flowing_bytes(info, recipe, taken) + coefficients
+        if ends_in_jpeg(info, recipe, taken):
+            whole = recipe.write.optimize or recipe.write.progressive  # then the encoder waits for the last row
+            return int(flowing + whole * _encoder_bytes(info, last, recipe.write))
+        seen, held = pipeline.stages(info)[taken.streamed], 0
+        decoding, pipeline = flowing + 2 * seen.frame_bytes, Pipeline(pipeline.filters[taken.streamed :])
+    stages = pipeline.stages(seen)
+    active = sum(not step.is_identity(stage) for step, stage in zip(pipeline.filters, stages, strict=False))
+    filtering = pipeline.memory_bytes(seen) + (active > 1) * seen.frame_bytes
+    if taken.array and not taken.streamed:
+        filtering -= 2 * seen.frame_bytes  # it has crossed already
+    encoding = frames * last.frame_bytes + _encoder_bytes(info, last, recipe.write)
     waiting = (frames - 1) * last.frame_bytes  # finished frames wait for each other
-    return int(_held_bytes(info) + waiting + max(decoding, filtering, encoding))
+    return int(held + waiting + max(decoding, filtering, encoding))
+
+
+def _flowing_bytes(info: ImageInfo, recipe: Recipe, taken: Shortcut) -> int:
+    """What libvips needs between a file or an array and its result."""
+    after = recipe.pipeline.stages(info)[taken.streamed]
+    source = taken.seen(info).frame_bytes * (1 + (info.orientation != 1)) if taken.array else 0
+    return source + _ROWS * (info.width // taken.scale + after.width) + 2 * info.file_bytes
 
 
 def _held_bytes(info: ImageInfo) -> int:

@@ -420,3 +420,31 @@ def test_text_of_a_png_is_not_taken_for_its_duration(tmp_path):
     (timed,) = frames_of(tmp_path / "a.png")
 
     assert 0 == timed.milliseconds
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.gif"])
+def test_the_decoder_keeps_no_pixels(tmp_path, name):
+    """Once the last frame is out, its pixels are the frame's alone, and the open file is still of use."""
+    picture().save(tmp_path / name)
+    with open_header(str(tmp_path / name), Limits()) as header:
+        (timed,) = decode(header, ReadOptions())
+
+        with pytest.raises(ValueError, match="closed"):
+            _ = header.image.im
+        assert (48, 32) == timed.frame.image.size
+        assert timed.frame.image.getextrema()
+        assert header.file.seek(0) == 0
+
+
+@pytest.mark.parametrize(("name", "mode"), [("a.jpg", "RGB"), ("a.png", "RGBA"), ("a.png", "L"), ("a.gif", "P")])
+def test_frames_as_arrays(tmp_path, name, mode):
+    """Asked for arrays, the decoder gives the same pixels as arrays."""
+    picture(mode).save(tmp_path / name)
+    frames = []
+    for array in (False, True):
+        with open_header(str(tmp_path / name), Limits()) as header:
+            frames += [timed.frame for timed in decode(header, ReadOptions(), array=array)]
+
+    assert isinstance(frames[1].buffer, np.ndarray)
+    assert (frames[0].mode, frames[0].conversions + 1) == (frames[1].mode, frames[1].conversions)
+    assert np.array_equal(frames[0].array, frames[1].array)

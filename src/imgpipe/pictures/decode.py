@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from PIL import ImageFile
 
-    from imgpipe.info import ImageInfo
+    from imgpipe.info import ImageInfo, Mode
     from imgpipe.pictures.header import Header
     from imgpipe.pictures.options import ReadOptions
 
@@ -57,7 +57,7 @@ def decode(
     """Decode the frames of a picture one after the other.
 
     Of a JPEG, `scale` (1, 2, 4 or 8) divides the sides, rounded up, and `luma` leaves the colours out: the decoder does
-    both by doing less. With `array`, one of grey or colour is decoded by simplejpeg, into an array.
+    both by doing less. With `array`, frames come as arrays; of a JPEG, other engines than Pillow make it at once.
 
     Raises `PictureError`: TRUNCATED, UNREADABLE, READ_ERROR, SIXTEEN_BIT, MODE_UNSUPPORTED, TOO_LARGE, and CHANGED if
     somebody wrote to the file meanwhile.
@@ -66,7 +66,7 @@ def decode(
     with _unchanged(header):
         with _reading():
             check_whole(header.file, header.info.format)
-        if array:
+        if array and options.engine != "pillow" and header.info.format == "jpeg" and header.image.mode in ("L", "RGB"):
             with _reading():
                 frame = _array_frame(header, scale=scale, luma=luma)
             yield TimedFrame(frame)
@@ -78,14 +78,31 @@ def decode(
             with _reading():
                 image = _loaded(header.image, header.info, number)
                 frame = _framed(image, header, number, options)
+                frame = frame.in_numpy() if array else frame
                 milliseconds = float(image.info.get("duration") or 0)
+                if number == header.info.frames - 1:
+                    frame = _released(frame, header.image)
             yield TimedFrame(frame.noting("frames-dropped") if count < header.info.frames else frame, milliseconds)
+
+
+@contextlib.contextmanager
+def decoding(header: Header) -> Iterator[None]:
+    """Guard a decoder of somebody else's: raises what `decode` raises, if it raises `ValueError` on damage."""
+    with _unchanged(header), _reading():
+        check_whole(header.file, header.info.format)
+        yield
+
+
+def kept_profile(header: Header, mode: Mode) -> tuple[bytes | None, tuple[str, ...]]:
+    """Return the profile of the file if it fits pixels of this mode, and notes."""
+    if header.icc is None or fits(header.icc, mode):
+        return header.icc, ()
+    return None, ("profile-dropped",)
 
 
 def verify(header: Header) -> None:
     """Decode all frames for nothing but to know that the file is whole. Raises what `decode` raises, but for depths."""
-    with _unchanged(header), _reading():
-        check_whole(header.file, header.info.format)
+    with decoding(header):
         for number in range(header.info.frames):
             _loaded(header.image, header.info, number)
 
@@ -170,13 +187,20 @@ def _framed(image: ImageFile.ImageFile, header: Header, number: int, options: Re
     return frame if turn is None else frame.with_image(frame.image.transpose(turn))
 
 
+def _released(frame: Frame, decoder: ImageFile.ImageFile) -> Frame:
+    """Let the decoder forget the last pixels that it made. It stays open to the end, for what else it knows."""
+    if frame.buffer is decoder:
+        frame = frame.with_image(decoder._new(decoder.im))  # noqa: SLF001 - a public copy() would double the pixels
+    Image.Image.close(decoder)  # not its own close(), which closes the file
+    return frame
+
+
 def _array_frame(header: Header, *, scale: int, luma: bool) -> Frame:
     width, height = header.image.size
     luma = luma or header.image.mode == "L"
     pixels = decode_array(header.file, width, height, scale=scale, luma=luma)
-    icc = header.icc if header.icc and fits(header.icc, "L" if luma else "RGB") else None
-    frame = Frame.of_array(pixels, icc)
-    frame = frame.noting("profile-dropped") if header.icc and icc is None else frame
+    icc, notes = kept_profile(header, "L" if luma else "RGB")
+    frame = replace(Frame.of_array(pixels, icc), notes=notes)
     turn = _TURNS.get(header.info.orientation)
     return frame if turn is None else frame.with_image(frame.image.transpose(turn))
 

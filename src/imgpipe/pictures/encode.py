@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Literal, cast
 
 from PIL import Image, ImageFile
 
 from imgpipe.errors import FailureCode, PictureError
+from imgpipe.frame import Frame
+from imgpipe.pictures.decode import TimedFrame
 from imgpipe.pictures.encoders import Saving, mend, settings_for
 from imgpipe.pictures.formats import BY_NAME, Format
 from imgpipe.pictures.metadata import cleaned, fitted
@@ -15,9 +18,7 @@ from imgpipe.pictures.metadata import cleaned, fitted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgpipe.frame import Frame
     from imgpipe.info import ImageInfo, Mode
-    from imgpipe.pictures.decode import TimedFrame
     from imgpipe.pictures.metadata import Metadata
     from imgpipe.pictures.options import WriteOptions
 
@@ -33,6 +34,18 @@ class Source:
     tiff_compression: str = ""
     plays: int = 1
     poster: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A JPEG that another encoder has made: its bytes, still without metadata, and what is known of its pixels."""
+
+    body: bytes
+    width: int
+    height: int
+    mode: Literal["L", "RGB"]
+    icc: bytes | None
+    notes: tuple[str, ...] = ()
 
 
 def target_format(info: ImageInfo, options: WriteOptions) -> Format:
@@ -81,6 +94,26 @@ def encode(
     saving.images[0].save(file, format_.pillow, **settings)
     mend(file, format_, saving)
     return tuple(dict.fromkeys(notes))
+
+
+def insert(encoded: Encoded, source: Source, options: WriteOptions, file: IO[bytes]) -> tuple[str, ...]:
+    """Write a JPEG to `file` with all that `encode` would have written beside its pixels, and return its notes."""
+    # What that is, and how it is written, is known in one place: a tiny picture is encoded, and lends its segments.
+    tiny, segments = Frame.of_image(Image.new(encoded.mode, (1, 1)), encoded.icc), io.BytesIO()
+    timed = TimedFrame(replace(tiny, notes=encoded.notes))
+    notes = encode([timed], source, BY_NAME["jpeg"], options, segments)
+    head = segments.getvalue()
+    file.write(head[: _metadata_end(head)])
+    file.write(memoryview(encoded.body)[_metadata_end(encoded.body) :])
+    return notes
+
+
+def _metadata_end(jpeg: bytes) -> int:
+    """Return where the segments end that tell of a picture, and those begin that its decoder needs."""
+    at = 2
+    while 0xE0 <= jpeg[at + 1] <= 0xEF or jpeg[at + 1] == 0xFE:  # APP0 to APP15, and comments
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    return at
 
 
 def _check_sides(frames: Sequence[TimedFrame], format_: Format) -> None:

@@ -44,14 +44,15 @@ class ReadOptions:
 
     - `frames`: of an animation `all` frames, or just the `first`.
     - `allow_8bit`: reduce 16-bit pictures to 8 bits instead of refusing them.
-    - `engine`: what decodes JPEG: Pillow, or simplejpeg (`turbo`, an extra) where the first filter works on arrays.
+    - `engine`: what reads JPEG: Pillow; or simplejpeg (`turbo`, an extra) where the first filter works on arrays; or
+      (`vips`, an extra) libvips as well, which also resizes, blurs and looks values up where it begins with that.
     - `decode_quality`: how much of a leading resize, and of turning grey, the decoder of a JPEG may do. `exact` leaves
       it nothing; `balanced` shrinks only to twice the size, which nobody sees; `fast` as far as it goes.
     """
 
     frames: Literal["all", "first"] = "all"
     allow_8bit: bool = False
-    engine: Literal["pillow", "turbo"] = "pillow"
+    engine: Literal["pillow", "turbo", "vips"] = "pillow"
     decode_quality: Literal["exact", "balanced", "fast"] = "balanced"
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import socket
+import stat
 import threading
 import time
 from functools import cache
@@ -19,7 +20,7 @@ from imgpipe.display import display_name
 from imgpipe.errors import FailureCode, PictureError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from imgpipe.pictures.formats import Format
 
@@ -27,6 +28,7 @@ _NAME = re.compile(r"\.imgpipe-([0-9a-f]{8})-(\d{1,10})-([0-9a-f]{8})-\d+\.tmp")
 _STALE_SECONDS = 24 * 3600
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_BLOCK_BYTES = 1 << 20
 
 _counter = itertools.count()
 _open: set[str] = set()
@@ -34,12 +36,18 @@ _open_lock = threading.RLock()  # a signal may ask for `discard_open` in the thr
 _RUN = secrets.token_hex(4)  # tells us from an earlier process with our number: in a container, each has the same
 
 
+def always() -> bool:
+    """Allow everything: nobody else can have the task."""
+    return True
+
+
 @contextlib.contextmanager
-def staged(target: str, *, replace: bool, durable: bool) -> Iterator[Staged]:
+def staged(target: str, *, replace: bool, durable: bool, once: bool = False) -> Iterator[Staged]:
     """Open a temporary file in the folder of `target`; `publish` gives it its name. It is removed if anything fails.
 
     With `replace` an existing target is replaced, in one step; without it, one that has appeared meanwhile is kept
-    and the picture fails with TARGET_EXISTS. Raises `PictureError` DISK_FULL or CANNOT_WRITE.
+    and the picture fails with TARGET_EXISTS. With `once`, a target that has the very same bytes is left alone, whoever
+    has put it there. Raises `PictureError` DISK_FULL or CANNOT_WRITE.
     """
     folder = os.path.dirname(target) or os.curdir
     temporary = os.path.join(folder, f".imgpipe-{_host()}-{os.getpid()}-{_RUN}-{next(_counter)}.tmp")
@@ -51,7 +59,7 @@ def staged(target: str, *, replace: bool, durable: bool) -> Iterator[Staged]:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
             file = os.fdopen(os.open(temporary, flags, 0o666), "w+b")
         try:
-            yield Staged(file, temporary, target, replace=replace, durable=durable)
+            yield Staged(file, temporary, target, replace=replace, durable=durable, once=once)
         finally:
             with contextlib.suppress(OSError):  # a full disk fails here again, and would hide what it did first
                 file.close()
@@ -65,18 +73,21 @@ def staged(target: str, *, replace: bool, durable: bool) -> Iterator[Staged]:
 class Staged:
     """A temporary file that is to become `target`."""
 
-    def __init__(self, file: IO[bytes], temporary: str, target: str, *, replace: bool, durable: bool) -> None:
+    def __init__(
+        self, file: IO[bytes], temporary: str, target: str, *, replace: bool, durable: bool, once: bool = False
+    ) -> None:
         self.file, self.temporary, self.target = file, temporary, target
-        self._replace, self._durable = replace, durable
+        self._replace, self._durable, self._once = replace, durable, once
 
     def write_errors(self) -> contextlib.AbstractContextManager[None]:
         """Translate the operating system's errors, inside the `with` block, to `PictureError`."""
         return _writing(self.target)
 
-    def publish(self, format_: Format | None, *, mode: int | None = None) -> int:
+    def publish(self, format_: Format | None, *, mode: int | None = None, allowed: Callable[[], bool] = always) -> int:
         """Check that the file is complete for its format, give it its name and return its size in bytes.
 
-        `mode` sets the permission bits; without it the file gets those that the umask leaves.
+        `mode` sets the permission bits; without it the file gets those that the umask leaves. `allowed` is asked in the
+        last moment; the picture fails with LEASE_ENDED if it says no.
         """
         with _writing(self.target):
             self.file.flush()
@@ -90,7 +101,15 @@ class Staged:
             if self._durable:
                 os.fsync(self.file.fileno())
             self.file.close()  # Windows cannot rename an open file
-            self._name()
+            if not allowed():
+                late = f"{display_name(self.target)} was ready too late: another worker may have made it by now"
+                raise PictureError(FailureCode.LEASE_ENDED, late)
+            if not self._is_there_already():
+                try:
+                    self._name()
+                except PictureError:  # it has appeared: perhaps in this very moment, and just as it has to be
+                    if not self._is_there_already():
+                        raise
             if self._durable:
                 _sync_folder(os.path.dirname(self.target) or os.curdir)
         return size
@@ -108,6 +127,22 @@ class Staged:
         self.file.seek(0, os.SEEK_END)
         self.file.write(bytes(1 << 16))
         self.file.flush()
+
+    def _is_there_already(self) -> bool:
+        """Whether the target is a file of these very bytes, and that is enough."""
+        try:
+            status = os.lstat(self.target) if self._once else None
+            if status is None or not stat.S_ISREG(status.st_mode):
+                return False
+            with open(self.temporary, "rb") as ours, open(self.target, "rb") as target:
+                if os.fstat(ours.fileno()).st_size != status.st_size:
+                    return False
+                while block := ours.read(_BLOCK_BYTES):
+                    if target.read(_BLOCK_BYTES) != block:
+                        return False
+                return not target.read(1)
+        except OSError:
+            return False
 
     def _name(self) -> None:
         if self._replace:
@@ -130,6 +165,20 @@ class Staged:
             except OSError:
                 os.unlink(self.target)
                 raise
+
+
+def size_and_time(path: str) -> tuple[int, int] | None:
+    """Return size and mtime (ns) of a file, None if it cannot be looked at."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def in_place(source: str, target: str) -> bool:
+    """Whether a picture is to be replaced by its result."""
+    return os.path.realpath(source) == os.path.realpath(target)
 
 
 def discard_open() -> None:

@@ -18,6 +18,13 @@ def require_turbo() -> None:
         raise BadOption("engine", "turbo", "pillow, or the extra that brings it: pip install 'imgpipe[turbo]'")
 
 
+def version() -> str:
+    """Return what it is and its version. Raises `ImportError` where it cannot be loaded."""
+    import simplejpeg  # noqa: PLC0415 - an extra
+
+    return f"simplejpeg {simplejpeg.__version__}"
+
+
 def decode_array(file: IO[bytes], width: int, height: int, *, scale: int, luma: bool) -> NDArray[np.uint8]:
     """Decode a JPEG of `width` x `height` pixels, its sides divided by `scale` (1, 2, 4 or 8) and rounded up.
 

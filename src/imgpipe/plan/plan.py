@@ -11,6 +11,7 @@ from imgpipe.display import display_name
 from imgpipe.errors import BadOption, NothingToDo, UsageError
 from imgpipe.pictures.formats import BY_EXTENSION
 from imgpipe.pictures.turbo import require_turbo
+from imgpipe.pictures.vips import require_vips
 from imgpipe.plan.collisions import Marks, folded
 from imgpipe.plan.decision import OnExists, decide, decide_in_place, decide_name
 from imgpipe.plan.handing_out import HandingOut
@@ -84,6 +85,8 @@ def make_plan(
     """
     if recipe.read.engine == "turbo":
         require_turbo()
+    elif recipe.read.engine == "vips":
+        require_vips()
     options = options or PlanOptions()
     options = options if output is None else replace(options, output=output)
     found = Sources(inputs, sources, exclude_root=options.output, stdin=stdin)
