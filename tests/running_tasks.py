@@ -31,7 +31,9 @@ Row = tuple[int, int, int, bytes]  # tag, kind, count, value
 
 def recipe(pipeline: str = "", *, limits: Limits | None = None, **options: Any) -> Recipe:
     """Make a recipe of a pipeline's text and of options for reading and writing, by their names."""
-    reading = {name: options.pop(name) for name in ("frames", "allow_8bit") if name in options}
+    reading = {
+        name: options.pop(name) for name in ("frames", "allow_8bit", "engine", "decode_quality") if name in options
+    }
     return Recipe(Pipeline.parse(pipeline), ReadOptions(**reading), WriteOptions(**options), limits or Limits())
 
 

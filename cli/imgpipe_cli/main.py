@@ -16,14 +16,24 @@ import click
 
 from imgpipe import __version__
 from imgpipe.display import display_name
-from imgpipe.errors import ImgpipeError, NothingToDo, OutputLocked, UsageError
+from imgpipe.errors import ImgpipeError, NothingToDo, OutputLocked, QueueRefused, QueueUnavailable, UsageError
 from imgpipe_cli.codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 # Command to module; the module has a click command of the same name with `_command` behind it.
-_COMMANDS = ("process", "compare", "filters", "info", "samples", "doctor", "completion")
+_COMMANDS = ("process", "compare", "filters", "info", "up", "worker", "jobs", "workers", "queue", "monitor", "metrics",
+             "check", "scale", "stress", "lesson", "serve", "samples", "doctor", "completion")  # fmt: skip
+
+_CODES = (
+    (NothingToDo, ExitCode.NO_INPUT),
+    (OutputLocked, ExitCode.LOCKED),
+    (QueueUnavailable, ExitCode.UNREACHABLE),
+    (QueueRefused, ExitCode.UNREACHABLE),
+    (UsageError, ExitCode.USAGE),
+)
+_NOBODY_ANSWERS = "start a Redis server with `imgpipe up`, or name another one with --redis"
 
 
 class LazyGroup(click.Group):
@@ -40,7 +50,7 @@ class LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(f"imgpipe_cli.{cmd_name}"), f"{cmd_name}_command")
-        return command
+        return _laid_out(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -67,6 +77,14 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="imgpipe", message="%(prog)s %(version)s")
 def imgpipe() -> None:
     """Send many pictures through one pipeline of filters: in one thread or in many."""
+
+
+def _laid_out(command: click.Command) -> click.Command:
+    """Let examples keep their lines: click looks for a backspace, and a docstring has the letters of one."""
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _laid_out(inner)
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,14 +122,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         # Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
-    except NothingToDo as error:
-        return _complain(error, ExitCode.NO_INPUT)
-    except OutputLocked as error:
-        return _complain(error, ExitCode.LOCKED)
-    except UsageError as error:
-        return _complain(error, ExitCode.USAGE)
     except ImgpipeError as error:
-        return _complain(error, ExitCode.UNEXPECTED)
+        code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
+        return _complain(f"{error}\n{_NOBODY_ANSWERS}" if isinstance(error, QueueUnavailable) else error, code)
     except Exception as error:  # noqa: BLE001 - the last resort: one line here, the rest in a file
         return _unexpected(error)
     return code if isinstance(code, int) else ExitCode.DONE

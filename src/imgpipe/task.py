@@ -30,7 +30,8 @@ class Task:
 
     `replace` allows an existing target to be replaced; without it, publishing fails if the target has appeared.
     `durable` waits until the output has reached the disk. `measure_queue` also measures how long the task waits for a
-    core, see `Usage`.
+    core, see `Usage`. With `once`, a target that already is what would be published is left alone, and the task is
+    done: it may have been run before, by a worker that could not say so.
     """
 
     id: str
@@ -40,16 +41,21 @@ class Task:
     replace: bool = True
     durable: bool = False
     measure_queue: bool = False
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a task failed: a stable code, a sentence, what to do about it, and the stage in which it happened."""
+    """Why a task failed: a stable code, a sentence, what to do about it, and the stage in which it happened.
+
+    `passing` says that another try may succeed: the storage did not answer, say.
+    """
 
     code: FailureCode
     message: str
     remedy: str = ""
     stage: str = ""
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

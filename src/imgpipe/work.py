@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from imgpipe.errors import FailureCode, ImgpipeError, PictureError
 from imgpipe.memory import memory_bytes, unlimited
-from imgpipe.pictures.decode import check_depth, decode, verify
-from imgpipe.pictures.encode import Source, check_frames, encode, target_format
+from imgpipe.pictures.decode import TimedFrame, check_depth, decode, verify
+from imgpipe.pictures.encode import Encoded, Source, check_frames, encode, insert, target_format
 from imgpipe.pictures.formats import BY_EXTENSION
 from imgpipe.pictures.header import Header, open_header
 from imgpipe.pictures.options import WriteOptions
-from imgpipe.pictures.staging import staged
+from imgpipe.pictures.staging import always, staged
+from imgpipe.quick import encoded, encodes, stream
 from imgpipe.shortcut import apply, shortcut
 from imgpipe.task import Failure, Outcome, Result, Task
 from imgpipe.usage import UsageMeter
@@ -25,12 +27,21 @@ from imgpipe.usage import UsageMeter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from imgpipe.frame import Frame
     from imgpipe.info import ImageInfo
-    from imgpipe.pictures.decode import TimedFrame
     from imgpipe.pictures.staging import Staged
     from imgpipe.recipe import Recipe
+    from imgpipe.shortcut import Shortcut
 
     Reserve = Callable[[int, ImageInfo], contextlib.AbstractContextManager[None]]
+
+# What a disk or a network share says that may be there again in a moment.
+_PASSING = {
+    getattr(errno, name)
+    for name in ("EIO", "EREMOTEIO", "ESTALE", "ETIMEDOUT", "ECONNRESET", "ECONNABORTED", "ENOTCONN", "EHOSTDOWN",
+                 "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH")
+    if hasattr(errno, name)
+}  # fmt: skip
 
 
 def run_task(
@@ -38,20 +49,23 @@ def run_task(
     *,
     worker: str = "",
     reserve: Reserve = unlimited,
+    may_publish: Callable[[], bool] = always,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
     """Open a picture, send it through its pipeline, write it, and say what became of it. A bad picture never raises.
 
     `reserve(bytes, info)` is entered before any pixel is decoded; executors keep pictures within their memory by it.
+    `may_publish` is asked in the last moment before the output gets its name.
     """
     watch, meter = Stopwatch(clock), UsageMeter(queue=task.measure_queue)
     try:
         with watch.stage("header"):
             header = open_header(task.source, task.recipe.limits)
         with header:
-            result = _process(task, header, watch, reserve)
+            result = _process(task, header, watch, reserve, may_publish)
     except PictureError as error:
-        result = _failed(task, Failure(error.code, error.message, error.remedy, watch.current))
+        passing = getattr(error.__cause__, "errno", None) in _PASSING
+        result = _failed(task, Failure(error.code, error.message, error.remedy, watch.current, passing))
     except MemoryError:
         remedy = "use fewer workers or a machine with more memory"
         result = _failed(task, Failure(FailureCode.OUT_OF_MEMORY, "not enough memory for it", remedy, watch.current))
@@ -106,7 +120,7 @@ def _asks_for_nothing(write: WriteOptions) -> bool:
     return replace(write, format="keep", background="#ffffff") == WriteOptions()
 
 
-def _process(task: Task, header: Header, watch: Stopwatch, reserve: Reserve) -> Result:
+def _process(task: Task, header: Header, watch: Stopwatch, reserve: Reserve, may_publish: Callable[[], bool]) -> Result:
     recipe, info = task.recipe, header.info
     check(info, recipe)
     format_ = target_format(info, recipe.write)
@@ -115,19 +129,20 @@ def _process(task: Task, header: Header, watch: Stopwatch, reserve: Reserve) -> 
         admission.enter_context(reserve(memory_bytes(info, recipe), info))
     with admission:
         copy = copies_bytes(info, recipe)
-        frames = [] if copy else list(_frames(task, header, watch))
+        made = [] if copy else _made(task, header, watch)
         if copy:
             with watch.stage("decode"):
                 verify(header)  # a damaged file is not copied as if it were a result
-        with staged(task.target, replace=task.replace, durable=task.durable) as output:
+        with staged(task.target, replace=task.replace, durable=task.durable, once=task.once) as output:
             with watch.stage("encode"), output.write_errors():
-                notes = _copied(header, output) if copy else _encoded(frames, task, header, output)
+                notes = _copied(header, output) if copy else _encoded(made, task, header, output)
             with watch.stage("publish"):
                 mode = header.permissions if os.path.realpath(task.target) == os.path.realpath(task.source) else None
-                size = output.publish(None if copy else format_, mode=mode)
+                size = output.publish(None if copy else format_, mode=mode, allowed=may_publish)
     if BY_EXTENSION.get(os.path.splitext(task.target)[1].lower(), format_) is not format_:
         notes = (*notes, "extension-mismatch")
-    first = frames[0].frame if frames else None
+    frames = made if isinstance(made, list) else []
+    shown = frames[0].frame if frames else made if isinstance(made, Encoded) else info
     return Result(
         task_id=task.id,
         source=task.source,
@@ -135,28 +150,50 @@ def _process(task: Task, header: Header, watch: Stopwatch, reserve: Reserve) -> 
         outcome=Outcome.DONE,
         notes=notes,
         format=format_.name,
-        width=first.width if first else info.width,
-        height=first.height if first else info.height,
+        width=shown.width,
+        height=shown.height,
         megapixels=info.pixels * (len(frames) or info.frames) / 1e6,
         bytes_in=info.file_bytes,
         bytes_out=size,
-        conversions=first.conversions if first else 0,
+        conversions=frames[0].frame.conversions if frames else 0,
     )
 
 
-def _frames(task: Task, header: Header, watch: Stopwatch) -> Iterator[TimedFrame]:
-    """Decode and filter one frame after the other."""
+def _made(task: Task, header: Header, watch: Stopwatch) -> list[TimedFrame] | Encoded:
+    """Decode and filter all frames; where libvips does everything, the picture is encoded then."""
     recipe, info = task.recipe, header.info
     taken = shortcut(info, recipe)
-    decoded = decode(header, recipe.read, scale=taken.scale, luma=taken.luma, array=taken.array)
+    if not taken.streamed:
+        return list(_frames(task, header, watch, taken))
+    source = None
+    if taken.array:
+        with watch.stage("decode"):
+            (source,) = [timed.frame for timed in _decoded(task, header, taken)]
+    with watch.stage("filter"):  # and whatever else libvips does: it does all at once
+        made = stream(header, recipe, taken, source)
+        return made if isinstance(made, Encoded) else [TimedFrame(_filtered(made, task, info, taken))]
+
+
+def _frames(task: Task, header: Header, watch: Stopwatch, taken: Shortcut) -> Iterator[TimedFrame]:
+    """Decode and filter one frame after the other."""
+    decoded = _decoded(task, header, taken)
     while True:
         with watch.stage("decode"):
             timed = next(decoded, None)
         if timed is None:
             return
         with watch.stage("filter"):
-            timed = replace(timed, frame=apply(recipe.pipeline, timed.frame, info, taken).in_pillow())
+            timed = replace(timed, frame=_filtered(timed.frame, task, header.info, taken))
         yield timed
+
+
+def _decoded(task: Task, header: Header, taken: Shortcut) -> Iterator[TimedFrame]:
+    return decode(header, task.recipe.read, scale=taken.scale, luma=taken.luma, array=taken.array)
+
+
+def _filtered(frame: Frame, task: Task, info: ImageInfo, taken: Shortcut) -> Frame:
+    frame = apply(task.recipe.pipeline, frame, info, taken)
+    return frame if encodes(frame, info, task.recipe.write) else frame.in_pillow()
 
 
 def _copied(header: Header, output: Staged) -> tuple[str, ...]:
@@ -165,10 +202,15 @@ def _copied(header: Header, output: Staged) -> tuple[str, ...]:
     return ("copied",)
 
 
-def _encoded(frames: list[TimedFrame], task: Task, header: Header, output: Staged) -> tuple[str, ...]:
+def _encoded(made: list[TimedFrame] | Encoded, task: Task, header: Header, output: Staged) -> tuple[str, ...]:
     format_ = target_format(header.info, task.recipe.write)
     try:
-        notes = encode(frames, _source(header), format_, task.recipe.write, output.file)
+        if isinstance(made, list) and encodes(made[0].frame, header.info, task.recipe.write):
+            made = encoded(made[0].frame, task.recipe.write)
+        if isinstance(made, Encoded):
+            notes = insert(made, _source(header), task.recipe.write, output.file)
+        else:
+            notes = encode(made, _source(header), format_, task.recipe.write, output.file)
     except (ImgpipeError, MemoryError):
         raise
     except Exception as error:
@@ -189,4 +231,5 @@ def _source(header: Header) -> Source:
 
 
 def _failed(task: Task, failure: Failure) -> Result:
-    return Result(task.id, task.source, task.target, Outcome.FAILED, failure=failure)
+    outcome = Outcome.LOST if failure.code is FailureCode.LEASE_ENDED else Outcome.FAILED
+    return Result(task.id, task.source, task.target, outcome, failure=failure)

@@ -33,7 +33,10 @@ from imgpipe_cli.main import main
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("process", "compare", "filters", "info", "samples", "doctor", "completion")
+COMMANDS = (
+    "process", "compare", "filters", "info", "up", "worker", "jobs", "workers", "queue", "monitor", "metrics", "check",
+    "scale", "stress", "lesson", "serve", "samples", "doctor", "completion",
+)  # fmt: skip
 HOSTILE = ("\x1b]0;owned\x07", "a\rb", "\x9b31m", "\u202egpj", "\udcff\udcfe", "a\nall went well", "\u2028x")
 
 
@@ -276,3 +279,13 @@ def test_terminal_that_lacks_characters_gets_escapes():
 
     assert (0, b"") == (done.returncode, done.stderr)
     assert b"sqrt(dx\\xb2 + dy\\xb2)" in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_in_help_keep_their_lines(name, capsys):
+    """Nothing of the marks that ask for it is shown."""
+    code = main([name, "--help"])
+    shown = capsys.readouterr().out
+
+    assert (ExitCode.DONE, False) == (code, "\\b" in shown)
+    assert f"imgpipe {name}" in shown

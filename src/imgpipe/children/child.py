@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+from functools import partial
 from multiprocessing import forkserver
 from typing import TYPE_CHECKING
 
 from imgpipe.allocator import keep_freed_buffers
 from imgpipe.children.messages import Begun, Finished, Ready, Unfit
 from imgpipe.children.sandbox import Sandbox, keep_to_one_thread
+from imgpipe.pictures.staging import always
 from imgpipe.work import run_task
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
+    from imgpipe.children.fence import Fence
     from imgpipe.info import ImageInfo
     from imgpipe.pipeline import Pipeline
 
@@ -29,13 +33,18 @@ _SLACK_BYTES = 256 << 20  # stacks, libraries and small things beside the pictur
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(pipe: Connection, name: str, share_bytes: int, sandbox: Sandbox | None = None) -> None:
+def serve(
+    pipe: Connection, name: str, share_bytes: int, sandbox: Sandbox | None = None, fence: Fence | None = None
+) -> None:
     """Take a pipeline to warm up for, then run tasks. Ends when told to, when the pipe breaks, when the parent dies.
 
-    What the parent sends is trusted, pictures are not: a `sandbox` is entered between the two.
+    What the parent sends is trusted, pictures are not: a `sandbox` is entered between the two. Nothing is published
+    that the `fence` does not allow.
     """
     # Ctrl-C at a terminal reaches every process of its group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGQUIT"):  # the parent asks what we are doing
+        faulthandler.register(signal.SIGQUIT)
     _die_with_parent()
     keep_freed_buffers()
     memory = _Memory(share_bytes)
@@ -60,8 +69,11 @@ def serve(pipe: Connection, name: str, share_bytes: int, sandbox: Sandbox | None
                 sandbox.enter({type(step).__module__ for step in pipeline.filters})
             _watch_parent()
             pipe.send(Ready(memory.rss_bytes()))
-            while (task := pipe.recv()) is not None:
-                pipe.send(Finished(run_task(task, worker=name, reserve=reserve), memory.rss_bytes()))
+            while (given := pipe.recv()) is not None:
+                task, term = given
+                may_publish = partial(fence.is_open, term) if fence is not None else always
+                result = run_task(task, worker=name, reserve=reserve, may_publish=may_publish)
+                pipe.send(Finished(result, memory.rss_bytes()))
         except (EOFError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - a module that cannot be imported here, whatever it raises

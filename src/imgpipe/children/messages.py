@@ -3,7 +3,7 @@
 parent                         child
   ├────────────── Pipeline ────▶ │   what it will have to do
   │ ◀───────────── Ready ────────┤   what that needs is loaded
-  ├─────────────── Task ───────▶ │
+  ├──────── Task, term ────────▶ │   of the fence
   │ ◀───────────── Begun ────────┤   the header is read: this much memory, this picture
   ├─────────────── Go ─────────▶ │   only if the memory is more than a child may take unasked
   │ ◀───────────── Finished ─────┤

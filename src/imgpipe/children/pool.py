@@ -21,7 +21,9 @@ from imgpipe.task import Failure, Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from socket import socket
 
+    from imgpipe.children.fence import Fence
     from imgpipe.children.sandbox import Sandbox
     from imgpipe.pipeline import Pipeline
     from imgpipe.task import Task
@@ -47,11 +49,12 @@ class ChildPool:
         *,
         timeout_seconds: float | None = None,
         sandbox: Sandbox | None = None,
+        fence: Fence | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._count, self._budget_bytes, self._pipeline = count, budget_bytes, pipeline
         self._share_bytes = max(budget_bytes // count, 1)
-        self._timeout_seconds, self._sandbox, self._clock = timeout_seconds, sandbox, clock
+        self._timeout_seconds, self._sandbox, self._fence, self._clock = timeout_seconds, sandbox, fence, clock
         self._children: list[Child] = []
         self._suspects: deque[Job] = deque()
         self._askers: deque[Child] = deque()
@@ -65,25 +68,44 @@ class ChildPool:
     @property
     def has_room(self) -> bool:
         """Whether a task can be given to a child now."""
-        alone = self._suspects or any(child.job and child.job.deaths for child in self._children)
-        return not alone and not self._askers and any(child.is_free for child in self._children)
+        return self.room > 0
+
+    @property
+    def room(self) -> int:
+        """How many tasks can be given to children now."""
+        alone = self._suspects or any(child.job and child.job.is_suspect for child in self._children)
+        return 0 if alone or self._askers else sum(child.is_free for child in self._children)
+
+    @property
+    def pids(self) -> list[int]:
+        """The numbers of the children's processes."""
+        return [child.process.pid for child in self._children if child.process.pid]
 
     def submit(self, task: Task) -> None:
         """Give a task to a child. Call it only when there is room."""
-        next(child for child in self._children if child.is_free).give(Job.of(task), self._clock())
+        self.submit_job(Job.of(task))
 
-    def wait(self) -> list[Result]:
+    def submit_job(self, job: Job) -> None:
+        """Do the same with a task about which more is known; if it is to run alone, it waits until it can."""
+        if job.alone:
+            self._suspects.append(job)
+        else:
+            self._give(next(child for child in self._children if child.is_free), job)
+
+    def wait(self, wake: socket | None = None) -> list[Result]:
         """Wait until something happens, a tenth of a second at most, and return the results that came of it.
 
-        Raises `ExecutorError` if children cannot be started.
+        It also returns when there is something to read from `wake`. Raises `ExecutorError` if children cannot be
+        started.
         """
         self._start_missing()
         self._try_suspect()
         self._grant()
         results: list[Result] = []
         of_pipe: dict[Any, Child] = {child.pipe: child for child in self._children}
-        for pipe in wait(list(of_pipe), timeout=_WATCH_SECONDS):
-            results.extend(self._hear(of_pipe[pipe]))
+        for ready in wait([*of_pipe, *([wake] if wake else [])], timeout=_WATCH_SECONDS):
+            if ready is not wake:
+                results.extend(self._hear(of_pipe[ready]))
         self._watch()
         return results
 
@@ -115,7 +137,7 @@ class ChildPool:
         while len(self._children) < self._count:
             self._started += 1
             name = f"child-{self._started}"
-            self._children.append(Child.start(name, self._share_bytes, self._pipeline, self._sandbox))
+            self._children.append(Child.start(name, self._share_bytes, self._pipeline, self._sandbox, self._fence))
 
     def _try_suspect(self) -> None:
         """Give a picture that a child has died of to a fresh one, once nothing else is in work."""
@@ -123,9 +145,12 @@ class ChildPool:
             return
         fresh = next((child for child in self._children if child.is_free and not child.served), None)
         if fresh is not None:
-            fresh.give(self._suspects.popleft(), self._clock())
+            self._give(fresh, self._suspects.popleft())
         elif all(child.is_free for child in self._children):
             self._retire(self._children[0])
+
+    def _give(self, child: Child, job: Job) -> None:
+        child.give(job, self._clock(), self._fence.term if self._fence else 0)
 
     def _grant(self) -> None:
         """Let the child that asked first decode, if the memory is there, or nobody else needs any."""
@@ -189,7 +214,7 @@ class ChildPool:
             task = job.task
             return [Result(task.id, task.source, task.target, Outcome.DONE, worker=child.process.name)]
         if child.timed_out:
-            message = f"it took longer than {self._timeout_seconds:g} s"
+            message = f"it took longer than {self._limit_seconds(job):g} s"
             failure = Failure(FailureCode.TIMEOUT, message, "raise --timeout, or leave it out", "filter")
             return [_lost(job, child, failure, Outcome.FAILED)]
         if child.strange:
@@ -217,9 +242,13 @@ class ChildPool:
             if child.job is None or child.asks:
                 continue
             child.peak_bytes = max(child.peak_bytes, rss_bytes_of(child.process.pid))
-            if self._timeout_seconds is not None and now - child.since > self._timeout_seconds:
+            limit_seconds = self._limit_seconds(child.job)
+            if limit_seconds is not None and now - child.since > limit_seconds:
                 child.timed_out = True
                 child.process.kill()
+
+    def _limit_seconds(self, job: Job) -> float | None:
+        return self._timeout_seconds if job.timeout_seconds is None else job.timeout_seconds
 
 
 def _lost(job: Job, child: Child, failure: Failure, outcome: Outcome) -> Result:

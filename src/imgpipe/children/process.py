@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing as mp
-import os
 import sys
 import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.children.child import serve
+from imgpipe.children.fence import Fence
+from imgpipe.pictures.staging import in_place, size_and_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,23 +32,30 @@ class Job:
     """A task, and the deaths of children that had it.
 
     `before` is what its file was like where the picture is to be replaced by its result: a child may have done that
-    and died before it could say so, and no picture may be processed twice.
+    and died before it could say so, and no picture may be processed twice. `timeout_seconds` is its own limit, None for
+    that of the pool. It runs `alone` if that is asked for, and if a child has died of it.
     """
 
     task: Task
     before: tuple[int, int] | None = None
+    timeout_seconds: float | None = None
+    alone: bool = False
     deaths: list[Death] = field(default_factory=list)
 
     @classmethod
     def of(cls, task: Task) -> Job:
         """Make a job of a task."""
-        in_place = os.path.realpath(task.source) == os.path.realpath(task.target)
-        return cls(task, _size_and_time(task.source) if in_place else None)
+        return cls(task, size_and_time(task.source) if in_place(task.source, task.target) else None)
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether nothing else may run beside it."""
+        return self.alone or bool(self.deaths)
 
     @property
     def was_published(self) -> bool:
         """Whether a picture has been replaced by its result."""
-        return self.before is not None and _size_and_time(self.task.source) != self.before
+        return self.before is not None and size_and_time(self.task.source) != self.before
 
 
 @dataclass(slots=True)
@@ -72,11 +80,15 @@ class Child:
     strange: str = ""
 
     @classmethod
-    def start(cls, name: str, share_bytes: int, pipeline: Pipeline, sandbox: Sandbox | None) -> Child:
+    def start(
+        cls, name: str, share_bytes: int, pipeline: Pipeline, sandbox: Sandbox | None, fence: Fence | None
+    ) -> Child:
         """Start a child that may take `share_bytes` for a picture without asking, warmed up for a pipeline."""
         context = _context()
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, name, share_bytes, sandbox), name=name, daemon=True)
+        process = context.Process(
+            target=serve, args=(theirs, name, share_bytes, sandbox, fence), name=name, daemon=True
+        )
         with _no_main():
             process.start()
         theirs.close()  # or we would not notice when the child's own end is gone
@@ -89,12 +101,12 @@ class Child:
         """Whether it can be given a picture."""
         return self.ready and self.job is None
 
-    def give(self, job: Job, now: float) -> None:
-        """Hand over a picture."""
+    def give(self, job: Job, now: float, term: int) -> None:
+        """Hand over a picture, in a term of the fence."""
         self.job, self.since, self.begun, self.peak_bytes = job, now, None, self.base_bytes
         self.served += 1
         with contextlib.suppress(OSError):  # if it has just died, its end of the pipe says so
-            self.pipe.send(job.task)
+            self.pipe.send((job.task, term))
 
     def dismiss(self) -> None:
         """Tell it to end when it has finished."""
@@ -111,12 +123,9 @@ class Child:
         return self.process.exitcode
 
 
-def _size_and_time(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
+def make_fence() -> Fence:
+    """Make a fence for children that are still to be started."""
+    return Fence(_context())
 
 
 def start_method() -> str:

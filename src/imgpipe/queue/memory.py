@@ -398,7 +398,7 @@ class MemoryQueue(TaskQueue):
         want = min(want, MOST_CLAIMS, MOST_HELD - len(known.held))
         if want <= 0:
             return Claims()
-        self._epoch += 1
+        self._epoch = self._epoch + 1 if self._epoch else round(now * 1000)
         claims: list[Claim] = []
         for job, records in self._routing.hand_out(known.spec, want, starting, self._jobs, self._slots()):
             for record in records:

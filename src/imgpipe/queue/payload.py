@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from imgpipe.errors import BadPayload, FailureCode, UnknownHere, UsageError
 from imgpipe.pictures.staging import in_place, size_and_time
+from imgpipe.queue.fields import Fields, is_a, short, written
 from imgpipe.queue.values import MOST_BYTES, MOST_RESULT_BYTES
 from imgpipe.recipe import Recipe
 from imgpipe.task import Failure, Outcome, Result, Task
@@ -31,7 +32,6 @@ Before = tuple[int, int]
 """Size and mtime (ns) of a picture that is replaced in place: another one has been replaced already, or changed."""
 
 _LONGEST_PATH = 4096
-_LARGEST = 1e18  # infinity is not below it, and neither is what is no number
 _PLAIN: dict[str, tuple[str, type]] = {  # key to field of Result, and its type
     "format": ("format", str),
     "width": ("width", int),
@@ -72,12 +72,12 @@ class JobPayload:
             "timeout_seconds": self.timeout_seconds,
             "transport": self.transport,
         }
-        return _written(data, MOST_BYTES, "job")
+        return written(data, MOST_BYTES, "job")
 
     @classmethod
     def decode(cls, data: bytes) -> JobPayload:
         """Read the JSON form. Raises `BadPayload`, and `UnknownHere` for what another worker may be able to read."""
-        fields = _Fields(data, MOST_BYTES, "job")
+        fields = Fields(data, MOST_BYTES, "job")
         version = fields.take("v", int)
         if version > VERSION:
             raise UnknownHere(f"the job is in version {version}, this imgpipe knows {VERSION}; update the worker")
@@ -121,17 +121,17 @@ def encode_task(task: Task, payload: JobPayload) -> bytes:
         data["r"] = True
     if in_place(task.source, task.target) and (before := size_and_time(task.source)):
         data["b"] = before
-    return _written(data, MOST_TASK_BYTES, "task")
+    return written(data, MOST_TASK_BYTES, "task")
 
 
 def decode_task(data: bytes, payload: JobPayload, task_id: str) -> tuple[Task, Before | None]:
     """Read the JSON form of a task. Raises `BadPayload`."""
-    fields = _Fields(data, MOST_TASK_BYTES, "task")
+    fields = Fields(data, MOST_TASK_BYTES, "task")
     source = _check_relative(fields.take("s", str))
     target = _check_relative(fields.take("t", str, source))
     replaces = fields.take("r", bool, default=False)
     before = fields.take("b", list, None)
-    if before is not None and not (len(before) == 2 and all(_is_a(value, int) and value >= 0 for value in before)):
+    if before is not None and not (len(before) == 2 and all(is_a(value, int) and value >= 0 for value in before)):
         fields.refuse("b", before)
     fields.end()
     task = Task(
@@ -170,11 +170,11 @@ def encode_result(result: Result, payload: JobPayload) -> bytes:
 
 def decode_result(data: bytes, payload: JobPayload) -> Result:
     """Read the JSON form of a result; its paths are "" where they were left out. Raises `BadPayload`."""
-    fields = _Fields(data, MOST_RESULT_BYTES, "result")
+    fields = Fields(data, MOST_RESULT_BYTES, "result")
     source = fields.take("s", str, "")
     target = fields.take("t", str, source)
     seconds, notes = fields.take("seconds", dict, {}), fields.take("notes", list, [])
-    if not all(_is_a(value, float) for value in seconds.values()):
+    if not all(is_a(value, float) for value in seconds.values()):
         fields.refuse("seconds", seconds)
     if not all(isinstance(note, str) for note in notes):
         fields.refuse("notes", notes)
@@ -203,29 +203,29 @@ def _result_fields(result: Result, longest_text: int, most_entries: int) -> dict
     for key, (name, kind) in _PLAIN.items():
         value = getattr(result, name)
         if value != getattr(default, name):
-            data[key] = _short(value, 2 * longest_text) if kind is str else round(value, 6)
+            data[key] = short(value, 2 * longest_text) if kind is str else round(value, 6)
     if result.seconds:
         stages = list(result.seconds.items())[:most_entries]
         data["seconds"] = {stage: round(seconds, 6) for stage, seconds in stages}
     if result.notes:
-        notes = [_short(note, longest_text) for note in result.notes[:most_entries]]
+        notes = [short(note, longest_text) for note in result.notes[:most_entries]]
         data["notes"] = notes if len(notes) == len(result.notes) else [*notes, "…"]
     if result.failure is not None:
         failure = result.failure
-        texts = [_short(text, longest_text) for text in (failure.message, failure.remedy, failure.stage)]
+        texts = [short(text, longest_text) for text in (failure.message, failure.remedy, failure.stage)]
         data["failure"] = [failure.code.value, *texts, failure.passing]
     return data
 
 
-def _failure(values: list[Any] | None, fields: _Fields) -> Failure | None:
+def _failure(values: list[Any] | None, fields: Fields) -> Failure | None:
     if values is None:
         return None
     kinds = (str, str, str, str, bool)
-    if len(values) != len(kinds) or not all(_is_a(value, kind) for value, kind in zip(values, kinds, strict=True)):
+    if len(values) != len(kinds) or not all(is_a(value, kind) for value, kind in zip(values, kinds, strict=True)):
         fields.refuse("failure", values)
     code, message, remedy, stage, passing = values
     if code not in set(FailureCode):
-        raise UnknownHere(f"result: {_short(code, 80)!r} is no failure that this imgpipe knows")
+        raise UnknownHere(f"result: {short(code, 80)!r} is no failure that this imgpipe knows")
     return Failure(FailureCode(code), message, remedy, stage, passing)
 
 
@@ -234,60 +234,6 @@ def _recipe(data: dict[str, Any]) -> Recipe:
         return Recipe.from_data(data)
     except UsageError as error:  # unknown filters and options, and values that are only known elsewhere
         raise UnknownHere(f"this imgpipe cannot run the job: {error}") from error
-
-
-class _Fields:
-    """The fields of one JSON object, each of which has to be taken exactly once, with the type that it must have."""
-
-    def __init__(self, data: bytes, most_bytes: int, what: str) -> None:
-        self._what = what
-        if len(data) > most_bytes:
-            raise BadPayload(f"{what}: {len(data)} bytes are more than {most_bytes}")
-        try:
-            fields = json.loads(data.decode("utf-8"), parse_constant=_no_number)
-        except (ValueError, RecursionError) as error:  # of these is UnicodeDecodeError, too
-            raise BadPayload(f"{what}: not JSON: {_short(str(error), 200)}") from error
-        if not isinstance(fields, dict):
-            raise BadPayload(f"{what}: expected an object, got {type(fields).__name__}")
-        self._fields: dict[str, Any] = fields
-
-    def take(self, key: str, kind: type, default: Any = ...) -> Any:
-        """Return the value of a key, which has to be there unless there is a default."""
-        if key not in self._fields and default is not ...:
-            return default
-        value = self._fields.pop(key, ...)
-        if not _is_a(value, kind) and not (value is None and default is None):
-            self.refuse(key, value)
-        return value
-
-    def end(self) -> None:
-        """Refuse keys that nobody has taken: they may change what all others mean."""
-        for key, value in self._fields.items():
-            self.refuse(key, value)
-
-    def refuse(self, key: str, value: object) -> NoReturn:
-        """Raise `BadPayload` for a value."""
-        found = "nothing" if value is ... else _short(repr(value), 200)
-        raise BadPayload(f"{self._what}: {_short(key, 80)!r} cannot be {found}")
-
-
-def _is_a(value: object, kind: type) -> bool:
-    """Whether JSON has given such a value; true and false are no numbers."""
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
-    return type(value) is kind
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
-def _written(data: dict[str, Any], most_bytes: int, what: str) -> bytes:
-    # Not UTF-8 but ASCII: file names that are no text travel as surrogate escapes.
-    text = json.dumps(data, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
-    if len(text) > most_bytes:
-        raise BadPayload(f"{what}: {len(text)} bytes are more than {most_bytes}")
-    return text
 
 
 def _below(path: str, root: str) -> str:
@@ -302,13 +248,13 @@ def _check_relative(path: str) -> str:
     """Refuse a path that could lead out of its root, other than by symbolic links."""
     parts = list(_parts(path))
     if not parts or ".." in parts or os.path.isabs(path) or os.path.splitdrive(path)[0] or _is_odd(path):
-        raise BadPayload(f"{_short(path, 200)!r} is no path below a folder")
+        raise BadPayload(f"{short(path, 200)!r} is no path below a folder")
     return path
 
 
 def _check_root(path: str) -> str:
     if not os.path.isabs(path) or ".." in _parts(path) or _is_odd(path):
-        raise BadPayload(f"{_short(path, 200)!r} is no absolute folder")
+        raise BadPayload(f"{short(path, 200)!r} is no absolute folder")
     return path
 
 
@@ -319,11 +265,3 @@ def _parts(path: str) -> Iterator[str]:
 
 def _is_odd(path: str) -> bool:
     return "\0" in path or len(path) > _LONGEST_PATH
-
-
-def _short(text: str, most: int) -> str:
-    """Return a text with its middle replaced by … if it is longer than `most` characters."""
-    if len(text) <= most:
-        return text
-    head = most * 2 // 3
-    return f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"

@@ -76,13 +76,15 @@ class RedisServer:
     session of its own, so that Ctrl-C reaches us first.
     """
 
-    def __init__(self, folder: str | None = None, *, persist: bool = False, tcp: bool = False) -> None:
+    def __init__(self, folder: str | None = None, *, persist: bool = False, tcp: bool = False, port: int = 0) -> None:
         if folder is not None and not persist:
             raise BadOption("folder", folder, "none without persist: nothing would be kept there")
+        if port and not tcp:
+            raise BadOption("port", port, "none without tcp: there is a socket")
         self._folder, self._persist, self._tcp = folder, persist, tcp
         self._password = secrets.token_urlsafe(24)
         self._private = ""
-        self._port = 0
+        self._port = port
         self._lock: FolderLock | None = None
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -20,6 +20,10 @@ local function claim(worker, w, want, starting)
   local taken, held = {}, {}
   if want <= 0 then return taken end
   local epoch = call('INCR', P .. 'epoch')
+  if epoch == 1 then -- a server that has forgotten everything must not give the numbers of before
+    epoch = NOW
+    call('SET', P .. 'epoch', epoch)
+  end
 
   -- Settled copies vanish here: of tasks that were done by a worker that was taken for dead.
   local function take(name, most)
