@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ def sh(script: str, folder: Path, **environment: str) -> subprocess.CompletedPro
 
 def test_there_are_blocks_to_run():
     """The README has the blocks that the tests below are about."""
-    assert (3, 4) == (len(SHELL), len(PYTHON))
+    assert (5, 4) == (len(SHELL), len(PYTHON))
 
 
 def test_make_demo(tmp_path):
@@ -98,6 +99,29 @@ def test_command(line, place):
     done = sh(line, place)
 
     assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_up_and_three_lines(place, redis_binary):
+    """A task goes over HTTP to the workers of `imgpipe up`, and is done; nothing is left behind."""
+    if not shutil.which("curl"):
+        pytest.skip("curl is not here")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    done = sh(SHELL[3].replace("8000", port).replace("imgpipe up", f"imgpipe up --port {port}"), place)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert '"status": "completed"' in done.stdout
+    assert '"total": 3' in done.stdout
+    assert "everything has ended" in done.stdout
+
+
+def test_many_machines(place, redis_url):
+    """The commands for a queue, one after the other, with a Redis that all of them reach."""
+    done = sh(SHELL[4], place, IMGPIPE_REDIS=redis_url)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "3 of 3 pictures" in done.stdout
+    assert "resize:width=800,height=600 | sharpen" in done.stdout
 
 
 @pytest.mark.parametrize("program", PYTHON)

@@ -11,6 +11,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     SOME_FAILED = 3
     NO_INPUT = 4
+    UNREACHABLE = 5
     CHECK_FAILED = 7
     LOCKED = 8
     INTERRUPTED = 130

@@ -15,11 +15,25 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-class Interrupt:
-    """Whether somebody asked the run to end, and how."""
+FINISHING = "stopping: finishing the pictures in work (Ctrl-C again to drop them)"
+DROPPED = "dropped what was in work; nothing half-written is left"
 
-    def __init__(self, announce: Callable[[str], None], drop: Callable[[], None]) -> None:
-        self._announce, self._drop = announce, drop
+
+class Interrupt:
+    """Whether somebody asked the run to end, and how.
+
+    The first signal calls `leave`, the second `drop`, and ends the process. `words` is what is announced then.
+    """
+
+    def __init__(
+        self,
+        announce: Callable[[str], None],
+        drop: Callable[[], None],
+        *,
+        leave: Callable[[], None] = lambda: None,
+        words: tuple[str, str] = (FINISHING, DROPPED),
+    ) -> None:
+        self._announce, self._drop, self._leave, self._words = announce, drop, leave, words
         self.code: ExitCode | None = None
 
     def reason(self) -> str:
@@ -41,8 +55,9 @@ class Interrupt:
         if self.code is not None:
             self._drop()
             discard_open()
-            self._announce("dropped what was in work; nothing half-written is left")
+            self._announce(self._words[1])
             # Threads cannot be stopped, and the interpreter would wait for them.
             os._exit(self.code)
         self.code = ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED
-        self._announce("stopping: finishing the pictures in work (Ctrl-C again to drop them)")
+        self._announce(self._words[0])
+        self._leave()

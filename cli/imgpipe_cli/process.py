@@ -15,6 +15,7 @@ import click
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption
 from imgpipe_cli.codes import ExitCode
+from imgpipe_cli.handover import interrupt_of, queued_options, redis_options, take_leave, was_typed
 from imgpipe_cli.modules import import_user_filters
 from imgpipe_cli.options import (
     BYTES,
@@ -29,8 +30,10 @@ from imgpipe_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imgpipe.children.sandbox import Sandbox
-    from imgpipe.executors import Choice
+    from imgpipe.executors import Choice, Executor
     from imgpipe.plan import Plan, PlanSummary
     from imgpipe.recipe import Recipe
     from imgpipe.report import Report
@@ -42,13 +45,15 @@ if TYPE_CHECKING:
 @pipeline_options
 @output_options
 @input_options
-@click.option("--executor", default="auto", show_default=True, help="auto, sequential, threads, processes or dask.")
+@click.option("--executor", default="auto", show_default=True,
+              help="auto, sequential, threads, processes, dask or redis.")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="With --executor dask: its scheduler, as tcp://host:8786.")
+@redis_options
 @click.option("--sandbox", is_flag=True, help="Confine the processes that open pictures (Linux; processes only).")
 @click.option("-j", "--workers", type=WORKERS, default="auto", show_default=True, help="How many pictures at once.")
 @click.option("--max-memory", type=BYTES, help="Memory for pictures in work, as 4G (default: 60 % of what is free).")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
-              help="End a picture that takes longer (processes only: threads cannot be stopped).")  # fmt: skip
+              help="End a picture that takes longer (processes and redis: threads cannot be stopped).")  # fmt: skip
 @read_options
 @write_options
 @limit_options
@@ -72,31 +77,46 @@ def process_command(inputs: tuple[str, ...], **given: Any) -> ExitCode:
     imgpipe process photos -o small -f resize:800x600 -f sharpen
     imgpipe process 'scans/**/*.tif' -o web --format webp -f 'resize:1600x | brightness:1.1'
     """
-    from imgpipe.plan import PlanOptions, make_plan  # noqa: PLC0415 - numpy and Pillow, which --help does not need
-    from imgpipe.plan.sources import SourceOptions  # noqa: PLC0415 - the same
+    return _process(inputs, given, wait=True)
 
-    import_user_filters(given["import_modules"])
-    recipe = recipe_of(given)
-    plan = make_plan(
-        list(inputs),
-        recipe,
-        PlanOptions(**pick(PlanOptions, given)),
-        sources=SourceOptions(**pick(SourceOptions, given)),
-        stdin=sys.stdin.buffer,
-    )
+
+def submit(inputs: tuple[str, ...], **given: Any) -> ExitCode:
+    """Hand pictures over to a queue, and do not wait for them."""
+    if given["redis"] == "embedded":
+        raise BadOption("redis", "embedded", "the URL of a server that is there for longer than this command")
+    return _process(inputs, {**given, "executor": "redis"}, wait=False)
+
+
+def _process(inputs: tuple[str, ...], given: dict[str, Any], *, wait: bool) -> ExitCode:
+    plan = _plan_of(inputs, given)
     summary = plan.check(dry_run=given["dry_run"])
-    choice = _choose(given, summary, recipe)
+    choice = _choose(given, summary, plan.recipe)
     if given["dry_run"]:
         from imgpipe_cli.preview import show_plan  # noqa: PLC0415 - only for a dry run
 
         return show_plan(plan, summary, choice, as_json=given["json_events"])
-    return _run(plan, summary, choice, given)
+    return _run(plan, summary, choice, given, wait=wait)
 
 
-def _run(plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any]) -> ExitCode:
+def _plan_of(inputs: tuple[str, ...], given: dict[str, Any]) -> Plan:
+    """Make the plan that a command line asks for."""
+    from imgpipe.plan import PlanOptions, make_plan  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+    from imgpipe.plan.sources import SourceOptions  # noqa: PLC0415 - the same
+
+    import_user_filters(given["import_modules"])
+    return make_plan(
+        list(inputs),
+        recipe_of(given),
+        PlanOptions(**pick(PlanOptions, given)),
+        sources=SourceOptions(**pick(SourceOptions, given)),
+        stdin=sys.stdin.buffer,
+    )
+
+
+def _run(plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any], *, wait: bool) -> ExitCode:
     from imgpipe.allocator import keep_freed_buffers  # noqa: PLC0415 - numpy and Pillow, which --help does not need
     from imgpipe.api import run  # noqa: PLC0415 - the same
-    from imgpipe.executors import create_executor  # noqa: PLC0415 - the same
+    from imgpipe.executors.queued import QueuedExecutor  # noqa: PLC0415 - the same
     from imgpipe.journal import Journal  # noqa: PLC0415 - the same
     from imgpipe_cli.interrupt import Interrupt  # noqa: PLC0415 - the same
     from imgpipe_cli.progress import make_progress  # noqa: PLC0415 - the same
@@ -111,39 +131,57 @@ def _run(plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any]
     with contextlib.ExitStack() as stack:
         if given["report_file"]:
             sinks.append(stack.enter_context(Journal(given["report_file"])).add)
-        executor = stack.enter_context(
-            create_executor(
-                choice.name,
-                workers=given["workers"] if choice.name == "dask" else choice.workers,
-                max_memory_bytes=given["max_memory"],
-                timeout_seconds=given["timeout"],
-                sandbox=_sandbox(plan) if given["sandbox"] else None,
-                scheduler=given["scheduler"],
-            )
-        )
+        executor = stack.enter_context(_executor(choice, plan, given, progress.say, wait=wait))
         choice = replace(choice, workers=executor.workers)  # a cluster has as many as it has
         interrupt = Interrupt(progress.say, executor.abort)
-        stack.enter_context(progress)
-        stack.enter_context(interrupt.listening())
-        progress.start(summary, _described(choice))
+        if isinstance(executor, QueuedExecutor):
+            interrupt = interrupt_of(executor, given, progress.say)
+        with progress, interrupt.listening():
+            progress.start(summary, _described(choice))
 
-        def tell(result: Result) -> None:
-            for sink in sinks:
-                sink(result)
+            def tell(result: Result) -> None:
+                for sink in sinks:
+                    sink(result)
 
-        report = run(
-            plan,
-            executor,
-            each=tell,
-            stop=interrupt.reason,
-            max_errors=0 if given["fail_fast"] else given["max_errors"],
-        )
+            report = run(
+                plan,
+                executor,
+                each=tell,
+                stop=interrupt.reason,
+                max_errors=0 if given["fail_fast"] else given["max_errors"],
+            )
+        report.stopped = report.stopped or interrupt.reason()
+        if isinstance(executor, QueuedExecutor) and interrupt.code is not None:
+            take_leave(executor, given, progress.say, asked=interrupt.code is ExitCode.INTERRUPTED)
     progress.finish(report)
-    if not given["json_events"]:
+    if isinstance(executor, QueuedExecutor) and not wait:
+        count = summary.pictures - report.total
+        progress.say(f"job {executor.job or 'none'}: {count} pictures handed over, {report.total} needed nothing")
+    elif not given["json_events"]:
         _show(report, summary, choice, plan.root, quiet=given["quiet"])
     if interrupt.code is not None:
         return interrupt.code
     return ExitCode.SOME_FAILED if report.failed or report.stopped else ExitCode.DONE
+
+
+def _executor(choice: Choice, plan: Plan, given: dict[str, Any], say: Callable[[str], None], *, wait: bool) -> Executor:
+    from imgpipe.executors import create_executor  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+
+    is_queued = choice.name == "redis"
+    has_queue = is_queued and given["redis"] != "embedded"  # which the environment may name
+    return create_executor(
+        choice.name,
+        workers=given["workers"] if choice.name in ("dask", "redis") else choice.workers,
+        max_memory_bytes=given["max_memory"],
+        timeout_seconds=given["timeout"],
+        sandbox=_sandbox(plan) if given["sandbox"] else None,
+        scheduler=given["scheduler"],
+        redis=given["redis"] if is_queued or was_typed("redis") else None,
+        namespace=given["namespace"] if has_queue or was_typed("namespace") else None,
+        queued=queued_options(plan, given, wait=wait) if is_queued else None,
+        modules=given["import_modules"],
+        say=say,
+    )
 
 
 def _show(report: Report, summary: PlanSummary, choice: Choice, output: str, *, quiet: bool) -> None:
@@ -176,6 +214,7 @@ def _choose(given: dict[str, Any], summary: PlanSummary, recipe: Recipe) -> Choi
         recipe=recipe,
         timeout=given["timeout"] is not None,
         sandbox=given["sandbox"],
+        redis=was_typed("redis"),
     )
 
 

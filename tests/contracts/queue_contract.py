@@ -10,6 +10,7 @@ import pytest
 from imgpipe.errors import BadOption
 from imgpipe.queue.values import (
     MOST_BYTES,
+    MOST_FILE_BYTES,
     MOST_ITEMS,
     Claim,
     Item,
@@ -703,6 +704,23 @@ class QueueContract:
 
         assert ("gpu", 2, 0, 7.0) == (gpu.name, gpu.pending, gpu.slots, gpu.stuck_seconds)
         assert ("io", 1, 3, None, 7.0) == (io.name, io.pending, io.slots, io.stuck_seconds, io.oldest_seconds)
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def test_files_travel_through_the_queue(self, work):
+        """A picture to its worker, a result back; both are gone when the submitter has dropped them."""
+        data = bytes(range(256)) * 100
+        put = work.put_file("job", 3, "source", data), work.put_file("job", 3, "target", b"result")
+        there = work.get_file("job", 3, "source"), work.get_file("job", 3, "target"), work.get_file("job", 4, "source")
+        work.drop_files("job", [3, 4])
+
+        assert ((True, True), (data, b"result", None)) == (put, there)
+        assert work.get_file("job", 3, "source") is None
+
+    def test_a_file_that_is_too_large_is_refused(self, work):
+        """It needs a folder that both can see."""
+        with pytest.raises(BadOption, match="shared folder"):
+            work.put_file("job", 0, "source", bytes(MOST_FILE_BYTES + 1))
 
     # -- looking on ---------------------------------------------------------------------------------------------------
 

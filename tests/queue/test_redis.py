@@ -55,12 +55,13 @@ def test_a_full_server_takes_no_tasks_but_finishes_those_it_has(own_redis):
 
     refused = queue.submit("job", items(*range(500, 1000)), after=500)
     beat = queue.beat("w", Load())
+    files = queue.put_file("job", 0, "source", bytes(100)), queue.put_file("job", 0, "target", bytes(100))
     finish_all(queue)
     queue.submit("job", [], after=500, last=True)
     status = status_of(queue)
 
     assert (SubmitKind.FULL, 0) == (refused.kind, refused.added)
-    assert not beat.gone
+    assert (False, (False, True)) == (beat.gone, files)
     assert (JobState.FINISHED, 500, 500) == (status.state, status.submitted, status.done)
     assert [] == queue.fsck("job")
     queue.close()

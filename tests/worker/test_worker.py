@@ -21,7 +21,7 @@ from imgpipe.worker import Summary, Worker, WorkerSettings
 from worker_bench import let_pass, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from socket import socket
 
     from imgpipe.queue.base import TaskQueue
@@ -358,6 +358,15 @@ class NoRunner:
     def learn(self, queue: TaskQueue, held: frozenset[str], coming: frozenset[str]) -> frozenset[str]:
         """Know everything."""
         return frozenset()
+
+    def fetch(self, queue: TaskQueue, claims: Sequence[Claim]) -> None:
+        """Need nothing."""
+
+    def deliver(self, queue: TaskQueue, words: Sequence[Settled]) -> None:
+        """Have nothing."""
+
+    def end(self) -> None:
+        """Leave nothing."""
 
     def submit(self, claim: Claim) -> None:
         """Do nothing."""

@@ -9,9 +9,10 @@ from imgpipe.executors.base import Executor
 from imgpipe.executors.choice import Choice, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from imgpipe.children.sandbox import Sandbox
+    from imgpipe.executors.queued import QueuedOptions
 
 __all__ = ["ALIASES", "Choice", "Executor", "choose", "create_executor", "executor_name"]
 
@@ -26,6 +27,14 @@ ALIASES: Mapping[str, str] = {
     "process": "processes",
     "multiprocessing": "processes",
     "dask": "dask",
+    "redis": "redis",
+    "queue": "redis",
+    "distributed": "redis",
+}
+
+_MEMORY_ELSEWHERE = {
+    "dask": "dask's workers keep to their own --memory-limit",
+    "redis": "`imgpipe worker --max-memory` is where it belongs",
 }
 
 
@@ -44,27 +53,25 @@ def create_executor(
     timeout_seconds: float | None = None,
     sandbox: Sandbox | None = None,
     scheduler: str | None = None,
+    redis: str | None = None,
+    namespace: str | None = None,
+    queued: QueuedOptions | None = None,
+    modules: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
 ) -> Executor:
     """Make an executor. By default it has a worker for every core that this process may use, and 60 % of its memory.
 
-    `timeout_seconds` for one picture can be kept by `processes` alone: threads cannot be stopped; a `sandbox` confines
-    nothing else either. `scheduler` is the address of a dask cluster that is there already. Raises `BadOption` for an
-    unknown name, a number of workers below 1, and for what the executor cannot do.
+    `timeout_seconds` for one picture can be kept by `processes` and `redis` alone: threads cannot be stopped; a
+    `sandbox` confines nothing but `processes`. `scheduler` is the address of a dask cluster that is there already,
+    `redis` the URL of a Redis server, with workers that others have started, or `embedded` for a server and `workers`
+    here; then `modules` are those with the filters that they need. Raises `BadOption` for an unknown name, a number of
+    workers below 1, and for what the executor cannot do.
     """
     from imgpipe.machine import default_memory_bytes, usable_cores  # noqa: PLC0415 - loads psutil
 
     name = executor_name(name)
-    if workers is not None and workers < 1:
-        raise BadOption("workers", workers, "a whole number above 0")
-    if max_memory_bytes is not None and max_memory_bytes < 1:
-        raise BadOption("max-memory", max_memory_bytes, "a number of bytes above 0")
-    if timeout_seconds is not None and (name != "processes" or timeout_seconds <= 0):
-        expected = "seconds above 0" if name == "processes" else "none: only --executor processes can end a picture"
-        raise BadOption("timeout", timeout_seconds, expected)
-    if sandbox is not None and name != "processes":
-        raise BadOption("sandbox", name, "--executor processes: only a process can be confined")
-    if scheduler is not None and name != "dask":
-        raise BadOption("scheduler", scheduler, "none: only --executor dask has one")
+    _check_numbers(name, workers, max_memory_bytes, timeout_seconds)
+    _refuse_foreign(name, sandbox=sandbox, scheduler=scheduler, redis=redis, namespace=namespace)
     if name == "sequential":
         from imgpipe.executors.sequential import SequentialExecutor  # noqa: PLC0415 - only what is used is loaded
 
@@ -72,9 +79,19 @@ def create_executor(
     if name == "dask":
         from imgpipe.executors.dask import open_dask  # noqa: PLC0415 - only what is used is loaded
 
-        if max_memory_bytes is not None:
-            raise BadOption("max-memory", max_memory_bytes, "none: dask's workers keep to their own --memory-limit")
         return open_dask(scheduler, workers if scheduler or workers else usable_cores())
+    if name == "redis":
+        from imgpipe.executors.redis import open_redis  # noqa: PLC0415 - only what is used is loaded
+
+        return open_redis(
+            redis,
+            namespace=namespace,
+            options=queued,
+            timeout_seconds=timeout_seconds,
+            workers=workers,
+            modules=modules,
+            say=say,
+        )
     workers, max_memory_bytes = workers or usable_cores(), max_memory_bytes or default_memory_bytes()
     if name == "processes":
         from imgpipe.executors.processes import ProcessesExecutor  # noqa: PLC0415 - only what is used is loaded
@@ -83,3 +100,30 @@ def create_executor(
     from imgpipe.executors.threads import ThreadsExecutor  # noqa: PLC0415 - only what is used is loaded
 
     return ThreadsExecutor(workers, max_memory_bytes)
+
+
+def _check_numbers(name: str, workers: int | None, max_memory_bytes: int | None, timeout_seconds: float | None) -> None:
+    if workers is not None and workers < 1:
+        raise BadOption("workers", workers, "a whole number above 0")
+    if max_memory_bytes is not None and max_memory_bytes < 1:
+        raise BadOption("max-memory", max_memory_bytes, "a number of bytes above 0")
+    if max_memory_bytes is not None and name in _MEMORY_ELSEWHERE:
+        raise BadOption("max-memory", max_memory_bytes, f"none: {_MEMORY_ELSEWHERE[name]}")
+    can_end = name in ("processes", "redis")
+    if timeout_seconds is not None and (not can_end or timeout_seconds <= 0):
+        expected = "seconds above 0" if can_end else "none: only --executor processes can end a picture, and redis"
+        raise BadOption("timeout", timeout_seconds, expected)
+
+
+def _refuse_foreign(
+    name: str, *, sandbox: Sandbox | None, scheduler: str | None, redis: str | None, namespace: str | None
+) -> None:
+    """Refuse what only another executor has."""
+    if sandbox is not None and name != "processes":
+        who = "`imgpipe worker --sandbox`" if name == "redis" else "--executor processes"
+        raise BadOption("sandbox", name, f"{who}: only a process can be confined")
+    if scheduler is not None and name != "dask":
+        raise BadOption("scheduler", scheduler, "none: only --executor dask has one")
+    for option, value in (("redis", redis), ("namespace", namespace)):
+        if value is not None and name != "redis":
+            raise BadOption(option, value, "none: only --executor redis has one")

@@ -30,6 +30,7 @@ def choose(
     recipe: Recipe,
     timeout: bool = False,
     sandbox: bool = False,
+    redis: bool = False,
 ) -> Choice:
     """Turn what the user asked for (`auto` or a name, workers or None for one per core) into a choice."""
     if name == "sequential":
@@ -37,6 +38,8 @@ def choose(
     count = workers or cores
     if name != "auto":
         return Choice(name, count, "as asked")
+    if redis:
+        return Choice("redis", count, "auto: a queue was named")
     if timeout:
         return Choice("processes", count, "auto: a time limit needs processes that can be ended")
     if sandbox:

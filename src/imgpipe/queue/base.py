@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Claims,
         ClassStatus,
         Counters,
+        FileKind,
         Finished,
         Item,
         JobSpec,
@@ -119,6 +120,23 @@ class TaskQueue(ABC):
     @abstractmethod
     def wait_for_work(self, worker: str, seconds: float) -> None:
         """Return when there may be something to claim, after `seconds` at the latest."""
+
+    # -- files, where submitter and workers share no folder ----------------------------------------------------------
+
+    @abstractmethod
+    def put_file(self, job: str, index: int, kind: FileKind, data: bytes) -> bool:
+        """Keep a task's picture, or what became of it, for a day; False if the queue has no room for it now.
+
+        There is always room for a `target`: work that is done is not thrown away.
+        """
+
+    @abstractmethod
+    def get_file(self, job: str, index: int, kind: FileKind) -> bytes | None:
+        """Return a task's picture, or what became of it; None if it is not there."""
+
+    @abstractmethod
+    def drop_files(self, job: str, indexes: Sequence[int]) -> None:
+        """Forget the files of tasks."""
 
     # -- everybody ----------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from imgpipe.errors import BadOption
-from imgpipe.queue.values import MOST_BYTES, MOST_CLAIMS, MOST_INDEX, MOST_ITEMS, MOST_RESULT_BYTES
+from imgpipe.queue.values import MOST_BYTES, MOST_CLAIMS, MOST_FILE_BYTES, MOST_INDEX, MOST_ITEMS, MOST_RESULT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,12 @@ def check_items(items: Sequence[Item]) -> None:
         if not previous < item.index < MOST_INDEX:
             raise BadOption("index", item.index, f"indexes that go up, below {MOST_INDEX}")
         previous = item.index
+
+
+def check_file(data: bytes) -> None:
+    """Raise `BadOption` for a file that is too large to travel through a queue."""
+    if len(data) > MOST_FILE_BYTES:
+        raise BadOption("file", f"{len(data)} bytes", f"at most {MOST_FILE_BYTES}; larger ones need a shared folder")
 
 
 def check_settled(settled: Sequence[Settled]) -> None:

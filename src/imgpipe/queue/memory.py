@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from imgpipe.queue._memory_job import WORKERS_DIED, Detail, MemoryJob, Record
 from imgpipe.queue._memory_routing import Routing
 from imgpipe.queue.base import TaskQueue
-from imgpipe.queue.checks import check_items, check_settled, conflict
+from imgpipe.queue.checks import check_file, check_items, check_settled, conflict
 from imgpipe.queue.values import (
     DURATION_BOUNDS_SECONDS,
     MOST_CLAIMS,
@@ -46,7 +46,7 @@ from imgpipe.queue.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from imgpipe.queue.values import Item, JobSpec, WorkerSpec
+    from imgpipe.queue.values import FileKind, Item, JobSpec, WorkerSpec
 
 _PROMOTED = 64  # tasks that are due for another try, in one claim
 _LOST_SECONDS = 600.0  # how long a lost worker stays in the list
@@ -87,6 +87,7 @@ class MemoryQueue(TaskQueue):
         self._epoch = 0
         self._last_beat = 0.0
         self._reap_after = 0.0
+        self._files: dict[tuple[str, int, FileKind], bytes] = {}
         self._stuck: dict[str, float] = {}
 
     # -- submitters ---------------------------------------------------------------------------------------------------
@@ -253,6 +254,27 @@ class MemoryQueue(TaskQueue):
             if known is not None:
                 self._changed.wait_for(lambda: known.bell, seconds)
                 known.bell = False
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def put_file(self, job: str, index: int, kind: FileKind, data: bytes) -> bool:
+        """Keep a file."""
+        check_file(data)
+        with self._changed:
+            self._files[job, index, kind] = data
+        return True
+
+    def get_file(self, job: str, index: int, kind: FileKind) -> bytes | None:
+        """Return a file."""
+        with self._changed:
+            return self._files.get((job, index, kind))
+
+    def drop_files(self, job: str, indexes: Sequence[int]) -> None:
+        """Forget files."""
+        with self._changed:
+            for index in indexes:
+                self._files.pop((job, index, "source"), None)
+                self._files.pop((job, index, "target"), None)
 
     # -- everybody ----------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from imgpipe.queue._redis_words import (
     worker_of,
 )
 from imgpipe.queue.base import TaskQueue
-from imgpipe.queue.checks import check_items, check_settled, conflict
+from imgpipe.queue.checks import check_file, check_items, check_settled, conflict
 from imgpipe.queue.connection import Connection, QueueFull
 from imgpipe.queue.health import examine, measure
 from imgpipe.queue.values import (
@@ -52,9 +52,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from imgpipe.queue.health import Finding
-    from imgpipe.queue.values import Item, JobSpec, Settled, WorkerSpec
+    from imgpipe.queue.values import FileKind, Item, JobSpec, Settled, WorkerSpec
 
 DEFAULT_NAMESPACE = "default"
+_FILE_SECONDS = 24 * 3600
 _LOST_SECONDS = 600.0  # as in reap.lua
 _NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KINDS = ("j:", "q:", "rt:", "in:", "done:", "failed:", "res:", "rbell:", "f:", "c:")
@@ -207,6 +208,28 @@ class RedisQueue(TaskQueue):
     def wait_for_work(self, worker: str, seconds: float) -> None:
         """Wait for the bell."""
         self._redis.listen(self._key("bell:", worker), seconds)
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def put_file(self, job: str, index: int, kind: FileKind, data: bytes) -> bool:
+        """Keep a file."""
+        check_file(data)
+        try:
+            self._script("keep", f"{job}:{index}:{kind}", kind, _FILE_SECONDS, data)
+        except QueueFull:
+            return False
+        return True
+
+    def get_file(self, job: str, index: int, kind: FileKind) -> bytes | None:
+        """Return a file."""
+        data: bytes | None = self._redis.command("GET", self._key("file:", f"{job}:{index}:{kind}"))
+        return data
+
+    def drop_files(self, job: str, indexes: Sequence[int]) -> None:
+        """Forget files."""
+        names = [f"{job}:{index}:{kind}" for index in indexes for kind in ("source", "target")]
+        if names:
+            self._redis.command("UNLINK", *(self._key("file:", name) for name in names))
 
     # -- everybody ----------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ MOST_HELD = 512
 """Tasks in the hands of one worker."""
 MOST_BYTES = 1 << 19
 """Bytes of payload in one `submit`."""
+MOST_FILE_BYTES = 1 << 26
+"""Bytes of one file that travels through the queue."""
 MOST_INDEX = 1 << 27
 """Items of one job. Three bits are kept of each."""
 MOST_RESULT_BYTES = 4096
@@ -31,6 +33,7 @@ ANY = "any"
 """The class of tasks that every worker can run."""
 
 Routing = Literal["labels", "fifo"]
+FileKind = Literal["source", "target"]
 _NAME = re.compile(r"[A-Za-z0-9._:@-]{1,100}")
 _JOB = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")

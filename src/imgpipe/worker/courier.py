@@ -101,9 +101,10 @@ class Courier:
             held = self._hands.jobs()
             tasks = queue.resync(letter.owner)
             unfit = self._learn(queue, held, tasks)
-            self._sort([(claim, False) for claim in self._hands.reconcile(tasks)], unfit)
+            self._sort(queue, [(claim, False) for claim in self._hands.reconcile(tasks)], unfit)
         held = self._hands.jobs()
         if letter.words:
+            self._runner.deliver(queue, letter.words)
             finished = queue.finish(
                 letter.owner, letter.words, want=letter.want, starting=letter.starting, begun=letter.begun
             )
@@ -119,17 +120,18 @@ class Courier:
             return
         self._lease.renew(called)
         unfit = self._learn(queue, held, claims.tasks)
-        self._sort([(claim, number < letter.starting) for number, claim in enumerate(claims.tasks)], unfit)
+        self._sort(queue, [(claim, number < letter.starting) for number, claim in enumerate(claims.tasks)], unfit)
 
     def _learn(self, queue: TaskQueue, held: frozenset[str], tasks: Sequence[Claim]) -> frozenset[str]:
         return self._runner.learn(queue, held, frozenset(claim.job for claim in tasks)) if tasks else frozenset()
 
-    def _sort(self, claims: Sequence[tuple[Claim, bool]], unfit: frozenset[str]) -> None:
+    def _sort(self, queue: TaskQueue, claims: Sequence[tuple[Claim, bool]], unfit: frozenset[str]) -> None:
         """Keep what can be run here, and give back the rest."""
         fit = [entry for entry in claims if entry[0].job not in unfit]
         refused = [claim for claim, _ in claims if claim.job in unfit]
         if fit:
             self._unfit_in_a_row = 0
+            self._runner.fetch(queue, [claim for claim, _ in fit])
             self._hands.receive(fit)
         if refused:
             longest = min(_MOST_UNFIT_SECONDS, _UNFIT_SECONDS * 2**self._unfit_in_a_row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from socket import socket
 
     from imgpipe.queue.base import TaskQueue
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Runner(Protocol):
-    """Runs tasks. It is used by the worker's main thread, but for `learn`, which the courier calls, and `pids`."""
+    """Runs tasks. The main thread uses it, but for what takes a queue, which the courier calls, and for `pids`."""
 
     @property
     def room(self) -> int:
@@ -29,6 +30,12 @@ class Runner(Protocol):
         is known of them is to be forgotten. It may ask the queue.
         """
 
+    def fetch(self, queue: TaskQueue, claims: Sequence[Claim]) -> None:
+        """Fetch what tasks need from the queue, before they are submitted."""
+
+    def deliver(self, queue: TaskQueue, words: Sequence[Settled]) -> None:
+        """Send what belongs to words, before they are said; it may have been sent already."""
+
     def submit(self, claim: Claim) -> None:
         """Begin a task. Called only when there is room."""
 
@@ -37,3 +44,6 @@ class Runner(Protocol):
 
     def close(self) -> list[Settled]:
         """End everything at once, and return what became of the tasks that were in work."""
+
+    def end(self) -> None:
+        """Release what is left, when all words are said."""

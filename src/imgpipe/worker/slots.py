@@ -16,11 +16,12 @@ from imgpipe.pipeline import Pipeline
 from imgpipe.queue.payload import JobPayload, decode_task
 from imgpipe.queue.values import Settled, Verdict
 from imgpipe.task import Failure, Outcome, Result
+from imgpipe.worker.parcels import Parcels
 from imgpipe.worker.settings import Event
 from imgpipe.worker.verdicts import word_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from socket import socket
 
     from imgpipe.children.fence import Fence
@@ -39,6 +40,7 @@ class _InWork:
     payload: JobPayload
     job: Job
     since: float
+    task: Task  # as its submitter names it
 
 
 class Slots:
@@ -46,12 +48,16 @@ class Slots:
 
     def __init__(self, settings: WorkerSettings, fence: Fence, tell: Callable[[Event], None]) -> None:
         self._settings, self._tell = settings, tell
+        self._parcels = Parcels()
+        folder, sandbox = self._parcels.folder, settings.sandbox
+        if sandbox is not None:
+            sandbox = replace(sandbox, read=(*sandbox.read, folder), write=(*sandbox.write, folder))
         self._pool = ChildPool(
             settings.slots,
             settings.max_memory_bytes or default_memory_bytes(),
             Pipeline(),
             timeout_seconds=settings.timeout_seconds,
-            sandbox=settings.sandbox,
+            sandbox=sandbox,
             fence=fence,
         )
         self._jobs: dict[str, JobPayload | BadPayload] = {}
@@ -92,6 +98,18 @@ class Slots:
         self._jobs = known
         return frozenset(unfit)
 
+    def fetch(self, queue: TaskQueue, claims: Sequence[Claim]) -> None:
+        """Fetch the pictures that come through the queue."""
+        self._parcels.fetch(queue, [claim for claim in claims if self._is_inline(claim)])
+
+    def deliver(self, queue: TaskQueue, words: Sequence[Settled]) -> None:
+        """Send the results that go back through the queue."""
+        for word in words:
+            if self._is_inline(word.claim):
+                if word.verdict is Verdict.DONE:
+                    self._parcels.send(queue, word.claim)
+                self._parcels.drop(word.claim)
+
     def submit(self, claim: Claim) -> None:
         """Give a task to a child, unless it is clear without one what becomes of it."""
         payload = self._jobs.get(claim.job)
@@ -106,21 +124,25 @@ class Slots:
         except BadPayload as error:
             self._refuse(claim, payload, FailureCode.BAD_PAYLOAD, str(error))
             return
-        job = Job(task, before, self._limit_seconds(payload))
+        named = task
         try:
             self._check_labels(payload.recipe)
-            self._check_roots(task)
+            if payload.transport == "inline":
+                task, before = self._parcels.here(claim, task), None
+            else:
+                self._check_roots(task)
+            job = Job(task, before, self._limit_seconds(payload))
             if job.was_published and not claim.deliveries:
                 raise PictureError(FailureCode.CHANGED, "it has changed since it was handed over", "hand it over again")
         except PictureError as error:
-            self._refuse(claim, payload, error.code, error.message, error.remedy, task)
+            self._refuse(claim, payload, error.code, error.message, error.remedy, named)
             return
         if job.was_published:  # by a worker that died before it could say so
             self._words.append(word_on(claim, _done(job), payload))
             return
-        if claim.deliveries:
+        if claim.deliveries and payload.transport == "files":
             self._sweep(claim, os.path.dirname(task.target))
-        self._in_work[task.id] = _InWork(claim, payload, job, time.monotonic())
+        self._in_work[task.id] = _InWork(claim, payload, job, time.monotonic(), named)
         self._pool.submit_job(job)
 
     def wait(self, wake: socket) -> list[Settled]:
@@ -143,6 +165,14 @@ class Slots:
         self._in_work.clear()
         return words
 
+    def end(self) -> None:
+        """Remove what is left, when all is delivered."""
+        self._parcels.close()
+
+    def _is_inline(self, claim: Claim) -> bool:
+        payload = self._jobs.get(claim.job)
+        return isinstance(payload, JobPayload) and payload.transport == "inline"
+
     def _take(self, result: Result) -> None:
         work = self._in_work.pop(result.task_id)
         claim, job = work.claim, work.job
@@ -154,6 +184,8 @@ class Slots:
             return
         named = replace(
             result,
+            source=work.task.source,
+            target=work.task.target,
             worker=f"{self._settings.name}/{result.worker}",
             attempt=result.attempt + claim.attempts + claim.losses,
         )
@@ -209,8 +241,6 @@ class Slots:
 
 
 def _check(payload: JobPayload) -> None:
-    if payload.transport != "files":
-        raise UnknownHere(f"this worker cannot take pictures by the transport {payload.transport!r}")
     for step in payload.recipe.pipeline.filters:
         if type(step).__module__ == "__main__":
             raise UnknownHere(f"children cannot import {step.spec.name} from the program itself; put it into a module")

@@ -121,6 +121,7 @@ class Worker:
             self._hands.close()
             courier.join(_FAREWELL_SECONDS)
             self._courier.give_up()
+            self._runner.end()
             self._waker.close()
         if self._error is not None:
             raise self._error

@@ -11,6 +11,7 @@
 --   in: done: failed:<job>  bitmaps, a bit for each index:  was it handed over, is it done, was it given up
 --   res:<job>    LIST   results that the submitter has not forgotten:  index|verdict|result;  rbell:<job> its doorbell
 --   f:<job>      HASH   index -> verdict|code|worker|length of record|record result;   c:<job> HASH  code -> count
+--   file:<job>:<index>:<kind>  STRING  a picture, or what became of it, where there is no shared folder
 --   classes      HASH   class -> its jobs that are not over;          slots HASH  class -> live slots that can take it
 --   r:<class>    ZSET   jobs with work for this class -> how much they have had
 --   w            ZSET   worker -> end of its lease;                   lost ZSET  worker -> when it was found dead
