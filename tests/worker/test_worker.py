@@ -347,6 +347,18 @@ class Switch:
         """Do nothing."""
 
 
+def test_what_pictures_come_to_is_added_up(bench):
+    """Pixels, bytes and times of all workers together can be looked at; a last beat says what has come since."""
+    bench.submit("resize:30x30 | sharpen", range(40, 50))
+
+    work(bench)
+    totals = bench.queue.counters().totals
+
+    assert sum(width * 10 for width in range(40, 50)) == totals["pixels"]
+    assert sum((bench.folder / "in" / f"{width}.png").stat().st_size for width in range(40, 50)) == totals["bytes_in"]
+    assert totals["bytes_out"] > 0
+
+
 class NoRunner:
     """Does nothing, at once, with as many tasks as there are."""
 

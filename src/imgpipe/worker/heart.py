@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import secrets
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from imgpipe.worker.hands import Hands
     from imgpipe.worker.lease import Lease
     from imgpipe.worker.settings import WorkerSettings
+    from imgpipe.worker.totals import Totals
 
 _SHORTEST_SECONDS = 0.1  # before another try
 
@@ -40,6 +42,7 @@ class Heart:
         settings: WorkerSettings,
         hands: Hands,
         lease: Lease,
+        totals: Totals,
         *,
         pids: Callable[[], list[int]],
         state: Callable[[], str],
@@ -49,6 +52,7 @@ class Heart:
         tell: Callable[[Event], None],
     ) -> None:
         self._open_queue, self._settings, self._hands, self._lease = open_queue, settings, hands, lease
+        self._totals = totals
         self._pids, self._state, self._is_stalled = pids, state, is_stalled
         self._obey, self._on_back, self._tell = obey, on_back, tell
         self._queue: TaskQueue | None = None
@@ -78,6 +82,7 @@ class Heart:
                     seconds = random.uniform(min(_SHORTEST_SECONDS, seconds), seconds)  # noqa: S311 - the same
                 self._hurry.wait(seconds)
                 self._hurry.clear()
+            self._say_last_totals()
         finally:
             if self._queue is not None:
                 self._queue.close()
@@ -107,7 +112,12 @@ class Heart:
             self._lease.begin(called)
         owner, held = self._hands.owner, self._hands.held()
         called = fence_clock()
-        answer = self._queue.beat(owner, self._load())
+        totals = self._totals.take()
+        try:
+            answer = self._queue.beat(owner, self._load(), totals=totals)
+        except QueueUnavailable:
+            self._totals.give_back(totals)
+            raise
         if self._ended:
             return  # it has taken leave by now, maybe
         if answer.gone:
@@ -125,6 +135,12 @@ class Heart:
         if self._mismatches == 2:
             self._mismatches = 0
             self._hands.ask_resync()
+
+    def _say_last_totals(self) -> None:
+        totals = self._totals.take()
+        if self._queue is not None and self._hands.is_registered and totals and not self._away:
+            with contextlib.suppress(QueueUnavailable):
+                self._queue.beat(self._hands.owner, self._load(), totals=totals)
 
     def _register(self, queue: TaskQueue) -> None:
         settings = self._settings

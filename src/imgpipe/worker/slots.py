@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imgpipe.recipe import Recipe
     from imgpipe.task import Task
     from imgpipe.worker.settings import WorkerSettings
+    from imgpipe.worker.totals import Totals
 
 _MOST_TOLD = 1000  # jobs of which is remembered that somebody was told of them
 
@@ -46,8 +47,8 @@ class _InWork:
 class Slots:
     """A `Runner` over a `ChildPool`. Nothing is decoded in this process."""
 
-    def __init__(self, settings: WorkerSettings, fence: Fence, tell: Callable[[Event], None]) -> None:
-        self._settings, self._tell = settings, tell
+    def __init__(self, settings: WorkerSettings, fence: Fence, tell: Callable[[Event], None], totals: Totals) -> None:
+        self._settings, self._tell, self._totals = settings, tell, totals
         self._parcels = Parcels()
         folder, sandbox = self._parcels.folder, settings.sandbox
         if sandbox is not None:
@@ -182,6 +183,7 @@ class Slots:
             self._in_work[result.task_id] = alone
             self._pool.submit_job(alone.job)
             return
+        self._totals.add(result)
         named = replace(
             result,
             source=work.task.source,

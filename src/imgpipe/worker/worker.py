@@ -15,6 +15,7 @@ from imgpipe.worker.heart import Heart
 from imgpipe.worker.lease import Lease
 from imgpipe.worker.settings import Event, Summary
 from imgpipe.worker.slots import Slots
+from imgpipe.worker.totals import Totals
 from imgpipe.worker.waker import Waker
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from imgpipe.worker.runner import Runner
     from imgpipe.worker.settings import WorkerSettings
 
+_LAST_BEAT_SECONDS = 0.5  # it is only about numbers to look at
 _FAREWELL_SECONDS = 5.0  # for the last words, when the queue does not answer
 
 
@@ -58,12 +60,14 @@ class Worker:
         fence = make_fence()
         self._lease = Lease(settings.lease_seconds, fence)
         self._hands = Hands(settings, self._waker.ring)
-        self._runner: Runner = runner or Slots(settings, fence, tell)
+        totals = Totals()
+        self._runner: Runner = runner or Slots(settings, fence, tell, totals)
         self._heart = Heart(
             open_queue,
             settings,
             self._hands,
             self._lease,
+            totals,
             pids=lambda: self.pids,
             state=lambda: "ready" if self._wish is Wish.WORK else "draining",
             is_stalled=self._is_stalled,
@@ -109,7 +113,7 @@ class Worker:
         """
         begun = time.monotonic()
         courier = self._start("courier", self._courier.run)
-        self._start("heart", self._heart.run)
+        heart = self._start("heart", self._heart.run)
         self._start("bell", self._bell.run)
         try:
             self._work()
@@ -118,6 +122,7 @@ class Worker:
             self._hands.turn(self._runner.close(), 0)
             self._heart.end()
             self._bell.end()
+            heart.join(_LAST_BEAT_SECONDS)
             self._hands.close()
             courier.join(_FAREWELL_SECONDS)
             self._courier.give_up()
