@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from imgpipe.display import display_name
+from imgpipe.errors import BadOption, QueueRefused, QueueUnavailable
 from imgpipe_cli.codes import ExitCode
 from imgpipe_cli.show import size, symbols
 
@@ -41,13 +42,14 @@ class Check:
 
 
 @click.command("doctor", short_help="Check what imgpipe relies on, and say how to mend it.")
+@click.option("--redis", "redis_url", metavar="URL", help="Check the Redis server there as well.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document to stdout.")
-def doctor_command(as_json: bool) -> ExitCode:
+def doctor_command(redis_url: str | None, as_json: bool) -> ExitCode:
     """Check what imgpipe relies on: Python, libraries, cores, memory, disk and terminal.
 
     Exit code 7 means that something failed; a warning does not count.
     """
-    checks = gather()
+    checks = gather() + (_redis_server(redis_url) if redis_url is not None else [])
     failed = any(check.state == "fail" for check in checks)
     if as_json:
         data = {"schema": SCHEMA, "ok": not failed, "checks": [asdict(check) for check in checks]}
@@ -73,11 +75,13 @@ def gather() -> list[Check]:
         ("pillow", _pillow),
         ("codecs", _codecs),
         ("opencv", _opencv),
+        ("engines", _engines),
         ("numpy", _numpy),
         ("filters", _filters),
         ("cores", _cores),
         ("processes", _processes),
         ("sandbox", _sandbox),
+        ("redis", _redis),
         ("memory", _memory),
         ("temporary", _temporary),
         ("disk", _disk),
@@ -141,6 +145,27 @@ def _opencv() -> Check:
     return Check("opencv", "ok", f"{cv2.__version__}, one thread for each worker")
 
 
+def _engines() -> Check:
+    """Look for the libraries that `--engine` can use beside Pillow, and load them."""
+    from imgpipe.pictures import turbo, vips  # noqa: PLC0415 - numpy
+
+    found, broken = [], []
+    for name, require, version in (
+        ("turbo", turbo.require_turbo, turbo.version),
+        ("vips", vips.require_vips, vips.version),
+    ):
+        try:
+            require()
+            found.append(f"{name} ({version()})")
+        except BadOption:
+            found.append(f"no {name} (pip install 'imgpipe[{name}]')")
+        except (ImportError, OSError) as error:  # its Python part is there, what that is for is not
+            found.append(f"no {name} ({error})")
+            broken.append(name)
+    remedy = f"pip install --force-reinstall 'imgpipe[{','.join(broken)}]'" if broken else ""
+    return Check("engines", "warn" if broken else "ok", f"pillow, {', '.join(found)}", remedy)
+
+
 def _numpy() -> Check:
     import numpy as np  # noqa: PLC0415 - only for this check
 
@@ -182,6 +207,30 @@ def _sandbox() -> Check:
     lacking = not_covered(abi)
     but = f"; this kernel cannot forbid {', '.join(lacking)}" if lacking else ""
     return Check("sandbox", "ok", f"available, Landlock version {abi}{but}")
+
+
+def _redis() -> Check:
+    """Look for the server that would be started where none is named."""
+    from imgpipe.queue import server  # noqa: PLC0415 - as the others
+
+    path = server.find_binary()
+    if path is None:
+        return Check("redis", "ok", f"no server of its own for a queue on this machine: {server.HOW_TO_GET_ONE}")
+    version = ".".join(str(part) for part in server.binary_version(path) or ())
+    return Check("redis", "ok", f"{version} for a queue on this machine: {path}")
+
+
+def _redis_server(url: str) -> list[Check]:
+    """Ask the server at `url` how it is."""
+    from imgpipe.queue.redis import RedisQueue  # noqa: PLC0415 - loads redis
+
+    queue = RedisQueue(url)
+    try:
+        return [Check(f"redis {it.name}", it.state, it.found, it.remedy) for it in queue.examine()]
+    except (QueueUnavailable, QueueRefused) as error:
+        return [Check("redis server", "fail", str(error), "start it, or correct --redis")]
+    finally:
+        queue.close()
 
 
 def _memory() -> Check:

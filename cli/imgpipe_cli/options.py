@@ -104,8 +104,9 @@ input_options = _group(
 read_options = _group(
     click.option("--frames", type=_choice("all", "first"), help="Of an animation, all frames (default) or the first."),
     click.option("--allow-8bit", is_flag=True, default=None, help="Reduce 16-bit pictures to 8 bits."),
-    click.option("--engine", type=_choice("pillow", "turbo"),
-                 help="What decodes JPEG: turbo is faster for blur, sharpen and edges (pip install 'imgpipe[turbo]')."),
+    click.option("--engine", type=_choice("pillow", "turbo", "vips"),
+                 help="What reads JPEG: turbo is faster for blur, sharpen and edges (pip install 'imgpipe[turbo]'), "
+                      "vips for resize as well, and often needs far less memory (pip install 'imgpipe[vips]')."),
     click.option("--decode-quality", type=_choice("exact", "balanced", "fast"),
                  help="How far the decoder of a JPEG may shrink for a leading resize (balanced: to twice its size)."),
 )  # fmt: skip

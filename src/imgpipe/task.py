@@ -98,6 +98,8 @@ class Result:
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-like data; reports and events are made of it."""
         data = asdict(self) | {"notes": list(self.notes)}
+        if self.failure is not None:
+            del data["failure"]["passing"]  # for queues, which act on it; whoever reads this has the last word
         data["seconds"] = {stage: round(seconds, 6) for stage, seconds in self.seconds.items()}
         if self.usage is not None:
             data["usage"] = {name: value and round(value, 6) for name, value in data["usage"].items()}

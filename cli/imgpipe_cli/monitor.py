@@ -1,0 +1,223 @@
+"""monitor: a dashboard of what a fleet is doing, on a terminal; lines and JSON elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from imgpipe.display import display_name
+from imgpipe.errors import BadOption, QueueUnavailable
+from imgpipe_cli.codes import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imgpipe.monitor import Snapshot
+    from imgpipe.queue.base import TaskQueue
+    from imgpipe_cli.dashboard.scene import Scene
+    from imgpipe_cli.dashboard.view import Control
+
+    Take = Callable[[], Snapshot | None]
+
+_LINES_SECONDS = 10.0
+_FIRST_SECONDS = 0.5  # between two looks, for --once: rates are what has changed in between
+_PAGE, _PICTURE = (100, 30), (120, 36)  # columns and lines, where there is no terminal
+
+
+@click.command("monitor", short_help="Watch what workers and queues are doing, on a dashboard.")
+@click.option("--redis", "url", envvar="IMGPIPE_REDIS", metavar="URL", help="The queue's Redis (or IMGPIPE_REDIS).")
+@click.option("--namespace", default="default", show_default=True, envvar="IMGPIPE_NAMESPACE",
+              help="Which queue of those that are there.")  # fmt: skip
+@click.option("--interval", type=click.FloatRange(0.5, 3600), metavar="SECONDS",
+              help="Between two looks (1; lines: 10).")  # fmt: skip
+@click.option("--once", is_flag=True, help="Draw once, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Write documents, one in a line, instead of drawing.")
+@click.option("--plain", is_flag=True, help="Write lines instead of drawing; so it is where there is no terminal.")
+@click.option("--view", "page", type=click.IntRange(1, 5), default=1, show_default=True,
+              help="1 overview, 2 workers, 3 queues, 4 errors, 5 advice.")  # fmt: skip
+@click.option("--symbols", type=click.Choice(("auto", "block", "ascii")), default="auto", show_default=True)
+@click.option("--allow-control", is_flag=True, help="Add keys that change the queue; without it, looking is all.")
+@click.option("--record", metavar="FILE", help="Write down every look, one document in a line.")
+@click.option("--replay", metavar="FILE", help="Show what --record has written down, instead of a queue.")
+@click.option("--svg", metavar="FILE", help="With --once: draw into this file.")
+def monitor_command(url: str | None, namespace: str, **given: Any) -> ExitCode:
+    """Watch what workers and queues are doing: how far jobs are, how fast, what is stuck, what more workers would give.
+
+    Nothing that is shown changes the queue. ? shows the keys.
+    """
+    if (url is None) == (given["replay"] is None):
+        raise BadOption("redis", url, "--redis URL (or IMGPIPE_REDIS), or --replay FILE, and not both")
+    if given["svg"] and not given["once"]:
+        raise BadOption("svg", given["svg"], "--once with it")
+    with contextlib.ExitStack() as stack:
+        take, queue, look_at = _source(stack, url, namespace, given)
+        if given["record"]:
+            from imgpipe_cli.dashboard.recording import recorded  # noqa: PLC0415 - only what is used is loaded
+
+            take = recorded(take, stack.enter_context(_opened(given["record"], "w")))
+        if given["once"]:
+            return _once(take, given)
+        if given["as_json"] or given["plain"] or not _can_draw():
+            return _lines(take, given)
+        return _dashboard(take, queue, look_at, given)
+
+
+def _source(
+    stack: contextlib.ExitStack, url: str | None, namespace: str, given: dict[str, Any]
+) -> tuple[Take, TaskQueue | None, Callable[[str | None], None]]:
+    """Return what gives snapshots, the queue behind it, and what has it look at one task more closely."""
+    replay = given["replay"]
+    if replay is not None:
+        from imgpipe_cli.dashboard.recording import Replay  # noqa: PLC0415 - only what is used is loaded
+
+        return Replay(stack.enter_context(_opened(replay, "r")), replay).take, None, lambda _: None
+    from imgpipe_cli.dashboard.watching import watching  # noqa: PLC0415 - only what is used is loaded
+
+    assert url is not None  # checked above
+    watch, queue = stack.enter_context(
+        watching(url, namespace, advise_seconds=_FIRST_SECONDS if given["once"] else None)
+    )
+    return watch.take, queue, watch.look_at
+
+
+def _once(take: Take, given: dict[str, Any]) -> ExitCode:
+    """Draw one moment: the last of two looks, or the first of a recording."""
+    from imgpipe.monitor.document import to_data  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+    from imgpipe_cli.dashboard.frame import render  # noqa: PLC0415 - rich takes 50 ms
+    from imgpipe_cli.dashboard.painter import Painter, svg  # noqa: PLC0415 - the same
+    from imgpipe_cli.dashboard.plain import plain_line  # noqa: PLC0415 - the same
+
+    snapshots = [first for first in [take()] if first is not None]
+    if given["replay"] is None:
+        threading.Event().wait(_FIRST_SECONDS)
+        snapshots += [second for second in [take()] if second is not None]
+    if not snapshots:
+        raise BadOption("replay", given["replay"], "a recording with a line in it")
+    snapshot = snapshots[-1]
+    if given["as_json"]:
+        click.echo(json.dumps(to_data(snapshot), allow_nan=False))
+    elif given["svg"]:
+        with _opened(given["svg"], "w") as file:
+            file.write(svg(render(_scene(snapshots, given), *_PICTURE), _PICTURE[0]))
+    elif given["plain"]:
+        click.echo(plain_line(snapshot, _clock(snapshot)))
+    else:
+        is_terminal = os.isatty(1)
+        width, height = tuple(os.get_terminal_size(1)) if is_terminal else _PAGE
+        for line in Painter(is_terminal=is_terminal).paint(render(_scene(snapshots, given), width, height - 1)):
+            click.echo(line if is_terminal else line.rstrip())
+    return ExitCode.DONE
+
+
+def _scene(snapshots: list[Snapshot], given: dict[str, Any]) -> Scene:
+    from imgpipe_cli.dashboard.scene import Scene  # noqa: PLC0415 - rich takes 50 ms
+    from imgpipe_cli.dashboard.trend import Trend  # noqa: PLC0415 - the same
+    from imgpipe_cli.dashboard.view import View  # noqa: PLC0415 - the same
+
+    trend = Trend()
+    for snapshot in snapshots:
+        trend.add(snapshot)
+    return Scene(
+        snapshot=snapshots[-1],
+        view=View(page=given["page"] - 1),
+        trend=trend,
+        clock=_clock(snapshots[-1]),
+        status="once",
+        symbols=_symbols(given["symbols"]),
+    )
+
+
+def _lines(take: Take, given: dict[str, Any]) -> ExitCode:
+    """Write a line for each look, until a signal comes or a recording is over. A queue that is away is waited for."""
+    from imgpipe.monitor.document import to_data  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+    from imgpipe_cli.dashboard.plain import plain_line  # noqa: PLC0415 - only what is used is loaded
+
+    seconds = given["interval"] or (1.0 if given["as_json"] or os.isatty(1) else _LINES_SECONDS)
+    never = threading.Event()
+    while True:
+        try:
+            snapshot = take()
+        except QueueUnavailable as error:
+            click.echo(f"imgpipe: {display_name(error)}", err=True)
+        else:
+            if snapshot is None:
+                return ExitCode.DONE
+            text = json.dumps(to_data(snapshot), allow_nan=False) if given["as_json"] else None
+            click.echo(text or plain_line(snapshot, _clock(snapshot)))
+            sys.stdout.flush()
+        if given["replay"] is None:
+            never.wait(seconds)
+
+
+def _dashboard(
+    take: Take, queue: TaskQueue | None, look_at: Callable[[str | None], None], given: dict[str, Any]
+) -> ExitCode:
+    from imgpipe_cli.dashboard.export import export  # noqa: PLC0415 - rich takes 50 ms
+    from imgpipe_cli.dashboard.loop import Doings, Loop  # noqa: PLC0415 - the same
+    from imgpipe_cli.dashboard.painter import Painter  # noqa: PLC0415 - the same
+    from imgpipe_cli.dashboard.poller import Poller  # noqa: PLC0415 - the same
+    from imgpipe_cli.dashboard.terminal import Terminal  # noqa: PLC0415 - the same
+    from imgpipe_cli.dashboard.view import View  # noqa: PLC0415 - the same
+
+    def control(wanted: Control) -> str:
+        return _carry_out(queue, wanted)
+
+    poller = Poller(take, given["interval"] or 1.0)
+    view = View(page=given["page"] - 1, allow_control=given["allow_control"] and queue is not None)
+    doings = Doings(control=control, export=export, look_at=look_at)
+    with contextlib.closing(poller), Terminal() as terminal:
+        poller.start()
+        painter = Painter(is_terminal=True)
+        ended = Loop(poller, terminal, painter, _symbols(given["symbols"]), doings, view).run()
+    codes = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+    return ExitCode.DONE if ended is None else codes.get(signal.Signals(ended), ExitCode.TERMINATED)
+
+
+def _carry_out(queue: TaskQueue | None, wanted: Control) -> str:
+    from imgpipe.queue.explain import BY_HAND  # noqa: PLC0415 - numpy and Pillow, which --help does not need
+
+    if queue is None:
+        return "a recording cannot be changed"
+    if wanted.verb == "drain":
+        told = queue.command(wanted.target, "drain")
+        return f"{wanted.name} will drain" if told else f"{wanted.name} is not there any more"
+    if wanted.verb == "retry":
+        return f"{queue.retry(wanted.target, 10_000)} pictures of {wanted.name} are tried again"
+    status = queue.control(wanted.target, "pause" if wanted.verb == "pause" else "resume", BY_HAND)
+    return f"{wanted.name} is {status.state}" if status else f"{wanted.name} is not there any more"
+
+
+def _symbols(wanted: str) -> Any:
+    from imgpipe_cli.dashboard.canvas import SYMBOLS  # noqa: PLC0415 - rich takes 50 ms
+
+    if wanted == "auto":
+        try:
+            "█╭▁●".encode(sys.stdout.encoding or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            wanted = "ascii"
+    return SYMBOLS.get(wanted, SYMBOLS["block"])
+
+
+def _can_draw() -> bool:
+    """Whether standard output is a terminal that can do more than lines; FORCE_COLOR says nothing about that."""
+    return os.isatty(1) and os.environ.get("TERM") != "dumb" and os.environ.get("TTY_COMPATIBLE") != "0"
+
+
+def _clock(snapshot: Snapshot) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(snapshot.wall_seconds))
+
+
+def _opened(path: str, mode: str) -> TextIO:
+    try:
+        return open(path, mode, encoding="utf-8")  # type: ignore[return-value] # text, in both modes that we use
+    except OSError as error:
+        expected = f"a file that can be {'read' if mode == 'r' else 'written'} ({error.strerror})"
+        raise BadOption("file", path, expected) from error
