@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import threading
 from contextlib import contextmanager, suppress
@@ -11,36 +12,68 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from imgpipe.queue.memory import MemoryQueue
 from imgpipe.web.app import App
+from imgpipe.web.broker import Broker
 from imgpipe.web.dispatch import admit, answer, finish
 from imgpipe.web.folders import prepare
-from imgpipe.web.http import FilePart, Response
+from imgpipe.web.http import FilePart, Response, Stream
 from imgpipe.web.limits import ServerLimits
 from imgpipe.web.server import Server
 from imgpipe.web.settings import WebSettings
 from imgpipe.web.view import Later
 from imgpipe.web.wire import Head, read_request
+from manual_clock import ManualClock
+from small_worker import SmallWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 PATIENCE_SECONDS = 20.0
 
 
+@pytest.fixture(scope="session")
+def sample_folder(tmp_path_factory) -> Path:
+    """Return an image folder with the sample, painted once: it takes longer than most of these tests."""
+    folder: Path = tmp_path_factory.mktemp("sample")
+    prepare(WebSettings(images=str(folder / "images"), processed=str(folder / "processed")), size=(320, 180))
+    return folder / "images"
+
+
 @pytest.fixture
-def settings(tmp_path, picture_file) -> WebSettings:
+def settings(tmp_path, picture_file, sample_folder) -> WebSettings:
     """Return settings with an image folder of three small pictures, the sample among them."""
+    shutil.copytree(sample_folder, tmp_path / "images")
     picture_file(tmp_path / "images", "cat.jpg")
     picture_file(tmp_path / "images" / "more", "dog.png", mode="RGBA")
     made = WebSettings(images=str(tmp_path / "images"), processed=str(tmp_path / "processed"))
-    prepare(made, size=(320, 180))
+    prepare(made)
     return made
 
 
 @pytest.fixture
-def app(settings) -> App:
-    """Return an app over those folders."""
-    return App(settings)
+def clock() -> ManualClock:
+    """Return the clock of the queue."""
+    return ManualClock()
+
+
+@pytest.fixture
+def queue(clock) -> MemoryQueue:
+    """Return the queue behind the server."""
+    return MemoryQueue(clock)
+
+
+@pytest.fixture
+def app(settings, queue) -> App:
+    """Return an app over those folders and that queue."""
+    return App(settings, Broker(queue))
+
+
+@pytest.fixture
+def worker(queue) -> SmallWorker:
+    """Return a worker that can run everything, and does when the test says so."""
+    return SmallWorker(queue)
 
 
 @dataclass(frozen=True)
@@ -106,6 +139,9 @@ def _read(response: Response, waited: float = 0.0) -> Answer:
         with body.file as file:
             file.seek(body.start)
             body = file.read(body.length)
+    elif isinstance(body, Stream):
+        stream, body = body, b"".join(piece.data for piece in body.pieces)
+        stream.close()
     return Answer(response.status, {name.lower(): value for name, value in response.headers}, body, waited)
 
 

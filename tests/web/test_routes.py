@@ -11,6 +11,11 @@ from imgpipe.web.problems import TITLES
 from imgpipe.web.routes import ROUTES, find
 
 
+def filled(path):
+    """Return a path with something in place of each of its variables."""
+    return re.sub(r"\{\w+\}", "busy", path)
+
+
 def document(ask):
     """Return the OpenAPI document."""
     return ask("GET", "/api/openapi.json").data
@@ -24,23 +29,23 @@ def test_document_and_table_say_the_same(ask):
 
 
 def test_operations_have_names_of_their_own(ask):
-    """No two operations share an id, and each has a summary and its good answer."""
+    """No two operations share an id, and each has a summary and a good answer."""
     operations = [one for path in document(ask)["paths"].values() for one in path.values()]
     names = [one["operationId"] for one in operations]
 
     assert sorted(set(names)) == sorted(names)
-    assert all(one["summary"] and "200" in one["responses"] for one in operations)
+    assert all(one["summary"] and {"200", "202"} & one["responses"].keys() for one in operations)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_path_works_with_and_without_its_slash(route):
     """Both forms are the same route."""
-    path = route.path.replace("{code}", "busy")
+    path = filled(route.path)
 
     for form in {path, path.rstrip("/") or "/"}:
         routes, variables = find(form)
         assert route in routes
-        assert ("busy" if "{code}" in route.path else None) == variables.get("code")
+        assert dict.fromkeys(re.findall(r"\{(\w+)\}", route.path), "busy") == variables
 
 
 @pytest.mark.parametrize(
@@ -54,8 +59,8 @@ def test_other_paths(path):
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_options_and_other_methods(ask, route):
     """Every path says which methods it has, and refuses others with the same list."""
-    path = route.path.replace("{code}", "busy")
-    options, wrong = ask("OPTIONS", path), ask("DELETE", path)
+    path = filled(route.path)
+    options, wrong = ask("OPTIONS", path), ask("PATCH", path)
 
     assert 204 == options.status
     assert route.method in options.headers["allow"].split(", ")
@@ -99,15 +104,23 @@ def test_index(ask):
     assert "text/html; charset=utf-8" == answer.headers["content-type"]
 
 
-def test_health(ask):
-    """Health says what is checked; a folder that is gone makes it degraded, and still 200."""
+def test_health(ask, worker):
+    """Health says what is checked, which queue there is, and how many live to work for it."""
     data = ask("GET", "/api/health/").data
 
-    assert "healthy" == data["status"]
-    assert {"images", "processed", "disk"} == set(data["checks"])
+    assert ("healthy", "memory", 1) == (data["status"], data["queue"], data["workers"])
+    assert {"images", "processed", "disk", "queue", "workers"} == set(data["checks"])
 
 
-def test_health_is_degraded(ask, settings):
+def test_health_without_workers(ask):
+    """Where nobody is there to work, not all is well."""
+    data = ask("GET", "/api/health/").data
+
+    assert ("degraded", 0) == (data["status"], data["workers"])
+    assert {"ok": False, "count": 0} == data["checks"]["workers"]
+
+
+def test_health_is_degraded(ask, settings, worker):
     """Without a folder for results, the server says that it cannot do all of its work."""
     from pathlib import Path
 

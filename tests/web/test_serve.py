@@ -1,4 +1,4 @@
-"""serve: the command as one starts it, asked with every line that is documented for it, and stopped."""
+"""serve: the command as one starts it, asked with every line that its index shows, and stopped."""
 
 from __future__ import annotations
 
@@ -6,80 +6,23 @@ import http.client
 import io
 import json
 import os
-import re
-import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
 from imgpipe.web.routes import ROUTES
 from imgpipe_cli.main import main
+from served import PATIENCE_SECONDS, Served, curl, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
-
-PATIENCE_SECONDS = 60
-
-LINES = r"""
-curl http://localhost:8000/api/health/
-curl http://localhost:8000/api/image/info/
-curl http://localhost:8000/api/image/4k/ -o downloaded_4k.jpg
-curl "http://localhost:8000/api/image/slow/?delay=3.0" -o slow_4k.jpg
-curl http://localhost:8000/api/stats/
-curl -X POST http://localhost:8000/api/process-batch/sequential/ -H "Content-Type: application/json" -d '{"filters": ["resize", "blur"], "filter_params": {"resize": {"width": 800, "height": 600}, "blur": {"radius": 3.0}}}'
-curl -X POST http://localhost:8000/api/process-batch/threading/ -H "Content-Type: application/json" -d '{"filters": ["sharpen", "edges"]}'
-curl -X POST http://localhost:8000/api/process-batch/multiprocessing/ -H "Content-Type: application/json" -d '{"filters": ["brightness"], "filter_params": {"brightness": {"factor": 1.5}}}'
-curl -X POST http://localhost:8000/api/process-batch/compare-all/ -H "Content-Type: application/json" -d '{"filters": ["resize", "blur"]}'
-curl -X POST http://localhost:8000/api/process-batch/compare/ -H "Content-Type: application/json" -d '{"filters": ["resize", "blur"]}'
-curl -X POST http://localhost:8000/api/process-batch/stress/ -H "Content-Type: application/json" -d '{"filters": ["sharpen", "edges"], "num_iterations": 5}'
-curl -X POST http://localhost:8000/api/process-batch/threading/ -H "Content-Type: application/json" -d "{\"filters\": [\"resize\", \"blur\"], \"filter_params\": {\"resize\": {\"width\": 800, \"height\": 600}, \"blur\": {\"radius\": 3.0}}}"
-"""  # noqa: E501 - as they are documented
-
-
-class Served:
-    """A server in a process of its own."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int, told: list[str]) -> None:
-        self.process, self.port, self.told = process, port, told
-
-    def send(self, target: str) -> socket.socket:
-        """Ask for something, and leave the connection open."""
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
-        sock.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        return sock
-
-    def end(self) -> tuple[int, str]:
-        """Wait for the end, and return the exit code and what was written to stderr."""
-        _, err = self.process.communicate(timeout=PATIENCE_SECONDS)
-        return self.process.returncode, err
-
-
-@contextmanager
-def serve(*arguments: str, cwd: Path | None = None) -> Iterator[Served]:
-    """Start the command on a free port."""
-    command = [sys.executable, "-m", "imgpipe", "serve", "--port", "0", *arguments]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=cwd
-    ) as process:
-        try:
-            assert process.stdout is not None
-            told = [process.stdout.readline(), process.stdout.readline()]
-            match = re.search(r"http://127\.0\.0\.1:(\d+)/", told[0])
-            assert match is not None, (told, process.communicate()[1])
-            yield Served(process, int(match[1]), told)
-        finally:
-            process.kill()
 
 
 @pytest.fixture
@@ -100,53 +43,34 @@ def shared(tmp_path_factory) -> Iterator[Served]:
         yield served
 
 
-def run(line: str, port: int, folder: Path) -> None:
-    """Type a line for curl, or do what it would, and check that something came of it: JSON, or a picture in a file."""
-    line = line.replace("localhost:8000", f"localhost:{port}")
-    words = shlex.split(line)
-    save = folder / words[words.index("-o") + 1] if "-o" in words else None
-    if shutil.which("curl"):
-        quick = line.replace("curl ", "curl --silent --show-error --fail-with-body ", 1)
-        done = subprocess.run(["sh", "-c", quick], cwd=folder, capture_output=True, timeout=120, check=False)
-        assert 0 == done.returncode, done.stdout + done.stderr
-        data = save.read_bytes() if save else done.stdout
-    else:
-        data = fetch(words)
-    if save:
+@pytest.fixture(scope="module")
+def task_id(shared, tmp_path_factory) -> str:
+    """Return the id of a task that workers in the server have done."""
+    folder = tmp_path_factory.mktemp("curl")
+    order = """curl http://localhost:8000/api/process-batch/distributed/ -H 'Content-Type: application/json' """
+    task_id = str(json.loads(curl(order + """-d '{"filters": ["blur"]}'""", shared.port, folder))["task_id"])
+    done = json.loads(curl(f"curl 'http://localhost:8000/api/task/{task_id}/status/?wait=30'", shared.port, folder))
+    assert "completed" == done["status"]
+    return task_id
+
+
+LINES = [route for route in ROUTES if "data-binary" not in route.curl("") and "process-batch" not in route.path]
+
+
+@pytest.mark.parametrize("route", LINES, ids=lambda route: f"{route.method} {route.path}")
+def test_line_of_the_index(route, shared, task_id, tmp_path):
+    """Each line of the index page works; those of batches are documented elsewhere as well, and run there."""
+    line = route.curl(f"http://localhost:{shared.port}").replace("delay=3.0", "delay=0.3").replace("TASK_ID", task_id)
+    data = curl(line, shared.port, tmp_path)
+
+    if "-o " in line:
         with Image.open(io.BytesIO(data)) as picture:
             picture.load()
-    elif data.startswith(b"<!doctype"):
-        assert b"</html>" in data
-    else:
+    elif isinstance(route.answer, str):
+        sign = {"text/html": b"</html>", "text/event-stream": b"event: done", "text/plain": b"# HELP "}[route.answer]
+        assert sign in data
+    elif route.method != "DELETE":
         json.loads(data)
-
-
-def fetch(words: list[str]) -> bytes:
-    """Do what curl does with these words."""
-    address = urlsplit(next(word for word in words if word.startswith("http://")))
-    headers = dict([words[words.index("-H") + 1].split(": ", 1)]) if "-H" in words else {}
-    body = words[words.index("-d") + 1] if "-d" in words else None
-    connection = http.client.HTTPConnection(address.netloc, timeout=120)
-    connection.request("POST" if body else "GET", f"{address.path}?{address.query}".rstrip("?"), body, headers)
-    answer = connection.getresponse()
-    data = answer.read()
-    connection.close()
-    assert 200 == answer.status, data
-    return data
-
-
-@pytest.mark.parametrize("line", LINES.strip().split("\n"))
-def test_documented_line(line, shared, tmp_path):
-    """Each line that one finds written down works as it stands."""
-    run(line.replace("delay=3.0", "delay=0.3"), shared.port, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "route", [route for route in ROUTES if "data-binary" not in route.curl("")], ids=lambda r: r.path
-)
-def test_line_of_the_index(route, shared, tmp_path):
-    """Each line of the index page works."""
-    run(route.curl(f"http://localhost:{shared.port}").replace("delay=3.0", "delay=0.3"), shared.port, tmp_path)
 
 
 def test_upload_line_of_the_index(shared, tmp_path, picture_file):
@@ -156,7 +80,7 @@ def test_upload_line_of_the_index(shared, tmp_path, picture_file):
     picture_file(tmp_path, "picture.jpg")
     (route,) = [route for route in ROUTES if "data-binary" in route.curl("")]
 
-    run(route.curl(f"http://localhost:{shared.port}"), shared.port, tmp_path)
+    assert json.loads(curl(route.curl(f"http://localhost:{shared.port}"), shared.port, tmp_path))
 
 
 def test_it_says_where_it_is(shared):
@@ -230,6 +154,10 @@ def test_two_servers_begin_together(tmp_path):
         (["--images", "x", "--processed", "x"], "another folder"),
         (["--import", "no_such_module"], "import: got"),
         (["--port", "65536"], "65536"),
+        (["--redis", "redis://localhost:1", "--workers", "io"], "`imgpipe worker`"),
+        (["--redis", "localhost:6379"], "redis://host"),
+        (["--workers", ","], "a worker or more"),
+        (["--workers", "IO"], "small letters"),
     ],
 )
 def test_what_cannot_be_right(arguments, words, tmp_path, monkeypatch, capsys):
@@ -253,3 +181,31 @@ def test_with_a_token_others_are_served(folders, tmp_path):
 
     assert "http://0.0.0.0:" in address
     assert '-H "Authorization: Bearer $TOKEN"' in hint
+
+
+def test_workers_of_its_own(folders, tmp_path):
+    """Without Redis, the server has the workers that it was told to have."""
+    with serve(*folders, "--workers", "io,cpu,all") as served:
+        line = "curl http://localhost:8000/api/workers/status/"
+        labels: list[str] = []
+        while len(labels) < 3:  # they present themselves within a moment
+            workers = json.loads(curl(line, served.port, tmp_path))["workers"]
+            labels = sorted(worker["capability"] for worker in workers)
+        served.process.terminate()
+        code, _ = served.end()
+
+    assert (["all", "cpu", "io"], 0) == (labels, code)
+
+
+def test_signal_while_workers_of_its_own_work(folders, tmp_path):
+    """What waits is lost with the queue, and counted; also where the children are sent the signal, as systemd does."""
+    order = """curl http://localhost:8000/api/process-batch/distributed/ -H 'Content-Type: application/json' """
+    with serve(*folders, "--workers", "all") as served:
+        waits = """'{"filters": ["blur"], "needs": ["gpu"]}'"""
+        total = json.loads(curl(f"{order} -d {waits}", served.port, tmp_path))["total"]
+        os.killpg(served.process.pid, signal.SIGTERM)
+        code, err = served.end()
+
+    assert (0, 3) == (code, total)
+    assert "3 pictures of tasks were not processed, and are forgotten: the queue was in memory" in err
+    assert "Traceback" not in err

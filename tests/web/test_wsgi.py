@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imgpipe.web.app import MOST_STREAMS
 from imgpipe.web.wsgi import Application
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ COMMANDS = {
     "waitress": ["waitress", "--listen", "127.0.0.1:0"],
 }
 BATCH = "/api/process-batch/multiprocessing/"
+TASK = "/api/process-batch/distributed/"
 
 
 @contextmanager
@@ -76,6 +78,9 @@ def test_under(name, settings):
         body = json.dumps({"filters": ["blur"]}).encode()
         status, headers, answer = fetch(port, "POST", BATCH, body, content_type="application/json", x_request_id="me")
         assert (200, "me", 3) == (status, headers["x-request-id"], json.loads(answer)["succeeded"])
+        task = json.loads(fetch(port, "POST", TASK, body, content_type="application/json")[2])
+        assert "completed" == json.loads(fetch(port, "GET", f"{task['status_url']}?wait=20")[2])["status"]
+        assert b"event: done" in fetch(port, "GET", task["events_url"])[2]
         assert 403 == fetch(port, "GET", "/api/health/", host="evil.example")[0]
         assert 415 == fetch(port, "POST", BATCH, body, content_type="text/plain")[0]
         status, headers, answer = fetch(port, "GET", "/nothing")
@@ -133,6 +138,30 @@ def test_file_is_closed_when_the_client_has_gone(app):
     pieces.close()  # type: ignore[attr-defined]  # as WSGI has it: where there is one, it is called
 
     assert pieces._part.file.closed  # type: ignore[attr-defined]  # nothing but the file itself tells
+
+
+def test_streams(app, ask, worker):
+    """A stream has no length, and is closed when it has ended."""
+    task = ask("POST", TASK, body={"filters": ["blur"]}).data
+    while worker.step():
+        pass
+    status, headers, body = call(app, PATH_INFO=task["events_url"])
+
+    assert ("200 OK", None) == (status, headers.get("Content-Length"))
+    assert b"event: done" in body
+    assert MOST_STREAMS == app.streams._value
+
+
+def test_queue_on_redis(redis_url, settings):
+    """IMGPIPE_REDIS makes several processes one server: what one has been given, the other one knows."""
+    environment = {"IMGPIPE_IMAGES": settings.images, "IMGPIPE_PROCESSED": settings.processed,
+                   "IMGPIPE_REDIS": redis_url, "IMGPIPE_NAMESPACE": "wsgi"}  # fmt: skip
+    body = json.dumps({"filters": ["blur"]}).encode()
+    with served("waitress", **environment) as one, served("waitress", **environment) as other:
+        task = json.loads(fetch(one, "POST", TASK, body, content_type="application/json")[2])
+        found = json.loads(fetch(other, "GET", task["status_url"])[2])
+
+    assert ("redis", "pending") == (task["queue"], found["status"])
 
 
 def test_nothing_is_read_at_import():

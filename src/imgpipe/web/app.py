@@ -1,4 +1,4 @@
-"""App: what all requests to one server share: its settings, its counters, and whose turn it is to measure."""
+"""App: what all requests to one server share: settings, the queue, counters, and whose turn it is to measure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from imgpipe.web.broker import Broker
 from imgpipe.web.digests import Digests
+from imgpipe.web.known import KnownTasks
+from imgpipe.web.metrics import Metrics
 from imgpipe.web.problems import Refused, busy
 
 if TYPE_CHECKING:
@@ -17,17 +20,28 @@ if TYPE_CHECKING:
 
     from imgpipe.web.settings import WebSettings
 
+MOST_STREAMS = 16
+
 _PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """One server's state. `stopping` is set when batches in work have to come to their end."""
+    """One server's state.
+
+    `draining` is set when it takes no more requests, and nobody is to be kept waiting any longer; `stopping` when
+    batches in work have to come to their end. `streams` are those that may be open at once.
+    """
 
     settings: WebSettings
+    broker: Broker = field(default_factory=Broker)
     started: float = field(default_factory=time.monotonic)
     stopping: threading.Event = field(default_factory=threading.Event)
+    draining: threading.Event = field(default_factory=threading.Event)
     digests: Digests = field(default_factory=Digests)
+    metrics: Metrics = field(default_factory=Metrics)
+    tasks: KnownTasks = field(default_factory=KnownTasks)
+    streams: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_STREAMS))
     _statuses: Counter[int] = field(default_factory=Counter)
     _counting: threading.Lock = field(default_factory=threading.Lock)
     _turn: threading.Lock = field(default_factory=threading.Lock)

@@ -54,6 +54,17 @@ def run_batch(order: Order, mode: str, app: App) -> Batch:
         return run_with(executor, order, mode, app, stop=stop_after(app))
 
 
+def plan_of(order: Order, settings: WebSettings, mark: str) -> Plan:
+    """Plan an order. Its results go to a folder that is named after its filters and `mark`.
+
+    What writes different pictures to one name needs marks that differ: two of them may be in work at once.
+    """
+    names = "-".join(step.spec.name for step in order.recipe.pipeline.filters)[:60]
+    output = os.path.join(settings.processed, f"{names}-{mark}")
+    options = PlanOptions(output=output, on_exists="overwrite")
+    return make_plan(order.sources, order.recipe, options, sources=SourceOptions(base=settings.images))
+
+
 def open_executor(mode: str, workers: int, settings: WebSettings) -> Executor:
     """Start an executor. Where a picture can be ended, it is when its time is up."""
     name = executor_name(mode)
@@ -63,7 +74,7 @@ def open_executor(mode: str, workers: int, settings: WebSettings) -> Executor:
 
 def run_with(executor: Executor, order: Order, mode: str, app: App, *, stop: Callable[[], str]) -> Batch:
     """Run an order on an executor that is there. Each recipe has a folder of its own for its results."""
-    plan = _plan(order, app.settings)
+    plan = plan_of(order, app.settings, order.recipe.fingerprint[:8])
     plan.check()
     results: list[Result] = []
     memory = [rss_bytes_of(os.getpid())]
@@ -115,16 +126,7 @@ def summary(batch: Batch) -> dict[str, Any]:
 
 def document(batch: Batch, settings: WebSettings) -> dict[str, Any]:
     """Return a batch with each of its results as JSON-like data."""
-    return {**summary(batch), "results": [_result(result, settings) for result in batch.results]}
-
-
-def _plan(order: Order, settings: WebSettings) -> Plan:
-    pipeline = order.recipe.pipeline
-    names = "-".join(step.spec.name for step in pipeline.filters)[:60]
-    # A folder for each recipe: two batches at once then never write different pictures to one name.
-    output = os.path.join(settings.processed, f"{names}-{order.recipe.fingerprint[:8]}")
-    options = PlanOptions(output=output, on_exists="overwrite")
-    return make_plan(order.sources, order.recipe, options, sources=SourceOptions(base=settings.images))
+    return {**summary(batch), "results": [result_document(result, settings) for result in batch.results]}
 
 
 def _status(report: Report) -> str:
@@ -133,7 +135,8 @@ def _status(report: Report) -> str:
     return "failed" if report.failed else "completed"
 
 
-def _result(result: Result, settings: WebSettings) -> dict[str, Any]:
+def result_document(result: Result, settings: WebSettings) -> dict[str, Any]:
+    """Return what became of one picture as JSON-like data."""
     source = name_of(settings, result.source)
     data: dict[str, Any] = {
         "input": source,
@@ -149,7 +152,9 @@ def _result(result: Result, settings: WebSettings) -> dict[str, Any]:
         "notes": list(result.notes),
     }
     if result.failure is not None:
-        message = result.failure.message.replace(display_name(result.source), source)
+        message = result.failure.message
+        if source:
+            message = message.replace(display_name(result.source), source)
         data["error"] = {
             "code": code_of(result.failure.code),
             "detail": message,

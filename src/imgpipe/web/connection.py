@@ -8,11 +8,11 @@ import time
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from imgpipe.web.http import FilePart
+from imgpipe.web.http import FilePart, Stream
 from imgpipe.web.wire import head_bytes
 
 if TYPE_CHECKING:
-    from imgpipe.web.http import Request, Response
+    from imgpipe.web.http import Piece, Request, Response
     from imgpipe.web.operations import Route
     from imgpipe.web.view import View
     from imgpipe.web.wire import Head
@@ -32,6 +32,8 @@ class Phase(Enum):
     """A view, or until it is time to call one."""
     ANSWER = auto()
     """The client, to take the answer."""
+    PAUSE = auto()
+    """Until it is time to ask a stream for more."""
     LINGER = auto()
     """The client, to close: what it is still sending is dropped, or it might never see the answer."""
     CLOSED = auto()
@@ -60,6 +62,8 @@ class Connection:
         self.status = self.watched = self.held_bytes = self.sent_bytes = 0
         self.closes = False
         self.last_deadline = 0.0
+        self.stream: Stream | None = None
+        self.pause_seconds = 0.0
         self._outgoing = memoryview(b"")
         self._file: FilePart | None = None
         self._file_bytes = self._dropped_bytes = 0
@@ -98,6 +102,15 @@ class Connection:
         del self.incoming[:size]
         return data
 
+    def has_left(self) -> bool:
+        """Whether the client, of whom something has been heard, has gone."""
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def say(self, data: bytes) -> None:
         """Send a few bytes in between, if there is room for them: who takes nothing does not wait for them either."""
         with contextlib.suppress(OSError):
@@ -107,8 +120,10 @@ class Connection:
         """Begin an answer, which `send` sends piece by piece."""
         self.status, self.closes, self.last_deadline = response.status, closes, deadline
         data = head_bytes(response, close=closes)
-        if without_body or not response.length:
+        if without_body or response.length == 0:
             response.close()
+        elif isinstance(response.body, Stream):
+            self.stream, self.pause_seconds = response.body, 0.0
         elif isinstance(response.body, FilePart):
             self._file, self._file_bytes = response.body, response.body.length
             self._file.file.seek(self._file.start)
@@ -116,6 +131,17 @@ class Connection:
             data += response.body
         self._outgoing = memoryview(data)
         self.enter(Phase.ANSWER, deadline)
+
+    def go_on(self, piece: Piece, deadline: float) -> None:
+        """Begin to send the next piece of a stream."""
+        self._outgoing, self.pause_seconds, self.last_deadline = memoryview(piece.data), piece.seconds, deadline
+        self.enter(Phase.ANSWER, deadline)
+
+    def end_stream(self) -> None:
+        """Close the stream, if there is one; not while somebody asks it."""
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.close()
 
     def send(self) -> bool:
         """Send what the client takes now; whether that was all. Raises `OSError` when the client has gone."""

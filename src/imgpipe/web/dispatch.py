@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imgpipe.web.app import App
-    from imgpipe.web.http import Request
+    from imgpipe.web.http import Piece, Request, Stream
     from imgpipe.web.operations import Route
     from imgpipe.web.view import Later, View
 
@@ -49,6 +49,15 @@ def answer(request: Request, view: View, app: App, log: Callable[[str], None]) -
         log_unforeseen(log, request.id)
         problem = Problem(500, "internal", "the server's log says more, under this request's id")
     return problem.response(request.id, request.path)
+
+
+def next_piece(stream: Stream, request: Request, log: Callable[[str], None]) -> Piece | None:
+    """Ask a stream for more; None when it has ended, or when something has gone wrong that nobody has foreseen."""
+    try:
+        return next(stream.pieces, None)
+    except Exception:  # noqa: BLE001 - one stream must not end the server
+        log_unforeseen(log, request.id)
+        return None
 
 
 def finish(response: Response, request: Request | None, app: App) -> Response:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from imgpipe.display import display_name
 from imgpipe.web.connection import Phase
-from imgpipe.web.dispatch import admit, answer, finish
-from imgpipe.web.http import Response
+from imgpipe.web.dispatch import admit, answer, finish, next_piece
+from imgpipe.web.http import Piece, Response
 from imgpipe.web.lanes import open_lanes
 from imgpipe.web.problems import Problem, Refused, busy
 from imgpipe.web.wire import CONTINUE, read_request, request_id, take_head
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from imgpipe.web.limits import ServerLimits
     from imgpipe.web.view import Later, View
 
+    Answer = Response | Later | Piece | None  # of a view, or of a stream, which ends with None
+
 _TOO_LATE = Problem(408, "request-timeout", "the request was not complete in time")
 _NEVER = float("inf")
+_FULL_SECONDS = 1.0  # until a stream is asked again for which no thread was free
 
 
 class Exchange:
@@ -50,7 +53,7 @@ class Exchange:
         self._app, self._limits, self._log = app, limits, log
         self._watch, self._drop, self._again, self._wake = watch, drop, again, wake
         self._lanes = open_lanes(limits)
-        self._answers: SimpleQueue[tuple[Lane, Connection, Response | Later]] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[Lane, Connection, Answer]] = SimpleQueue()
         self._waiting: set[Connection] = set()
         self._held_bytes = 0
         self.stopping = False
@@ -65,21 +68,28 @@ class Exchange:
         except Refused as error:
             self.refuse(connection, error.problem)
 
-    def answers(self) -> Iterator[tuple[Connection, Response | Later]]:
-        """Give what views have answered, but for those whose client has been left meanwhile."""
+    def answers(self) -> Iterator[tuple[Connection, Answer]]:
+        """Give what views and streams have answered, but for those whose client has been left meanwhile."""
         with suppress(Empty):
             while True:
                 lane, connection, response = self._answers.get_nowait()
                 lane.release()
                 if connection.phase is not Phase.CLOSED:
                     yield connection, response
-                elif isinstance(response, Response):
+                    continue
+                connection.end_stream()
+                if isinstance(response, Response):
                     response.close()
 
-    def settle(self, connection: Connection, response: Response | Later) -> None:
-        """Go on with what a view has answered."""
+    def settle(self, connection: Connection, response: Answer) -> None:
+        """Go on with what a view, or a stream, has answered."""
         if isinstance(response, Response):
             self._respond(connection, response)
+        elif isinstance(response, Piece):
+            connection.go_on(response, time.monotonic() + self._limits.write_seconds)
+            self.send(connection)
+        elif response is None:
+            self._end(connection)
         else:
             self._put_off(connection, response)
 
@@ -93,7 +103,10 @@ class Exchange:
             self._drop(connection)
             return
         if complete:
-            self._end(connection)
+            if connection.stream is None or self.stopping:
+                self._end(connection)
+            else:
+                self._pause(connection, connection.pause_seconds)
             return
         if connection.sent_bytes > before:
             connection.deadline = min(connection.last_deadline, time.monotonic() + self._limits.stall_seconds)
@@ -105,6 +118,8 @@ class Exchange:
             self._waiting.remove(connection)
             assert connection.view is not None
             self._call(connection, connection.view)
+        elif connection.phase is Phase.PAUSE:
+            self._ask(connection)
         elif connection.phase is Phase.BODY or (connection.phase is Phase.HEAD and connection.incoming):
             self.refuse(connection, _TOO_LATE)
         else:
@@ -123,6 +138,8 @@ class Exchange:
         """Give back what a connection has, which is to be closed."""
         self._waiting.discard(connection)
         self._let_go(connection)
+        if connection.phase is not Phase.WORK:  # else it is ended when the thread that asks it is done
+            connection.end_stream()
         connection.phase = Phase.CLOSED
 
     def close(self) -> bool:
@@ -194,6 +211,28 @@ class Exchange:
         else:
             self.refuse(connection, busy("too many requests are in work").problem)
 
+    def _ask(self, connection: Connection) -> None:
+        """Ask a stream for its next piece, on a thread of its lane."""
+        request, route, stream = connection.request, connection.route, connection.stream
+        assert request is not None
+        assert route is not None
+        assert stream is not None
+        lane = self._lanes[route.lane]
+
+        def work() -> None:
+            self._answers.put((lane, connection, next_piece(stream, request, self._log)))
+            self._wake()
+
+        if lane.try_submit(work):
+            connection.enter(Phase.WORK, _NEVER)
+            self._watch(connection, 0)
+        else:
+            self._pause(connection, _FULL_SECONDS)
+
+    def _pause(self, connection: Connection, seconds: float) -> None:
+        connection.enter(Phase.PAUSE, time.monotonic() + seconds)
+        self._watch(connection, EVENT_READ)  # to hear when it leaves
+
     def _put_off(self, connection: Connection, later: Later) -> None:
         if len(self._waiting) >= self._limits.waiting:
             self.refuse(connection, busy("too many requests are waiting").problem)
@@ -205,11 +244,11 @@ class Exchange:
     def _respond(self, connection: Connection, response: Response, *, closes: bool = False) -> None:
         head = connection.head
         response = finish(response, connection.request, self._app)
-        seconds = self._limits.write_seconds + response.length / self._limits.slowest_bytes
+        seconds = self._limits.write_seconds + (response.length or 0) / self._limits.slowest_bytes
         connection.begin(
             response,
             without_body=head is not None and head.method == "HEAD",
-            closes=closes or self.stopping or head is None or not head.keeps_alive,
+            closes=closes or self.stopping or response.length is None or head is None or not head.keeps_alive,
             deadline=time.monotonic() + seconds,
         )
         self.send(connection)
@@ -218,6 +257,7 @@ class Exchange:
         """End a request: another one may follow on the same connection."""
         self._note(connection)
         self._let_go(connection)
+        connection.end_stream()
         if connection.closes:
             connection.half_close()
             connection.enter(Phase.LINGER, time.monotonic() + self._limits.linger_seconds)

@@ -27,7 +27,7 @@ def file_response(request: Request, file: BinaryIO, media: str, digests: Digests
         ("Cache-Control", "no-cache"),
     )
     known = request.headers.get("if-none-match")
-    if known is not None and _names(known, tag):
+    if known is not None and is_known(known, tag):
         file.close()
         return Response(status=304, headers=headers[1:])
     if request.method != "GET" or request.headers.get("if-range", tag) != tag:
@@ -45,9 +45,10 @@ def file_response(request: Request, file: BinaryIO, media: str, digests: Digests
     return Response(status=206, headers=headers, body=FilePart(file=file, start=start, length=end - start))
 
 
-def _names(tags: str, tag: str) -> bool:
-    """Whether a list of tags, weak ones among them, names this one."""
-    return tags.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in tags.split(","))
+def is_known(known: str, tag: str) -> bool:
+    """Whether `If-None-Match` names a tag; it does not matter here whether one of them is weak."""
+    tags = (one.strip().removeprefix("W/") for one in known.split(","))
+    return known.strip() == "*" or tag.removeprefix("W/") in tags
 
 
 def _part(text: str, size: int) -> tuple[int, int] | None:

@@ -77,5 +77,10 @@ def name_of(settings: WebSettings, path: str) -> str:
     return os.path.basename(path)
 
 
+def is_offered(settings: WebSettings, path: str) -> bool:
+    """Whether a file, which may be anywhere, is one that the server may send: a picture of it, or a result."""
+    return bool(path) and _is_below(os.path.realpath(path), (*settings.folders, settings.processed))
+
+
 def _is_below(path: str, folders: tuple[str, ...]) -> bool:
     return any(path.startswith(os.path.join(folder, "")) for folder in folders)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -54,13 +54,33 @@ class FilePart:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some bytes of a stream, and in how many seconds to ask for the next ones."""
+
+    data: bytes
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A body that is made while it is sent. Its length is not known before, so it ends with the connection.
+
+    `pieces` is asked on the threads of the route's lane, never twice at a time. Whoever sends it, or drops it, calls
+    `close`, once, while nobody asks.
+    """
+
+    pieces: Iterator[Piece]
+    close: Callable[[], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """An answer. Raises `ValueError` for a header that would not stay one."""
 
     status: int = 200
     headers: Headers = ()
-    body: bytes | FilePart = b""
+    body: bytes | FilePart | Stream = b""
 
     def __post_init__(self) -> None:
         """Refuse headers that hold line breaks or other control characters: they could pass for another answer."""
@@ -69,8 +89,10 @@ class Response:
                 raise ValueError(f"not a header: {name!r}: {value!r}")
 
     @property
-    def length(self) -> int:
-        """Bytes of the body."""
+    def length(self) -> int | None:
+        """Bytes of the body, None for a stream."""
+        if isinstance(self.body, Stream):
+            return None
         return self.body.length if isinstance(self.body, FilePart) else len(self.body)
 
     def header(self, name: str) -> str | None:
@@ -82,9 +104,11 @@ class Response:
         return replace(self, headers=self.headers + tuple(item for item in more if self.header(item[0]) is None))
 
     def close(self) -> None:
-        """Close the file of a body that will not be sent."""
+        """Close what a body has that will not be sent."""
         if isinstance(self.body, FilePart):
             self.body.file.close()
+        elif isinstance(self.body, Stream):
+            self.body.close()
 
 
 def json_response(data: Any, *, status: int = 200, headers: Headers = (), media: str = "application/json") -> Response:

@@ -1,4 +1,4 @@
-"""Lanes: the threads that views run on: some for quick ones, others for long ones; neither waits for the other."""
+"""Lanes: the threads that views run on: quick ones, those that ask the queue, long ones; none waits for the others."""
 
 from __future__ import annotations
 
@@ -41,5 +41,6 @@ def open_lanes(limits: ServerLimits) -> dict[str, Lane]:
     """Return the lanes that routes name. A long view has a thread at once or none: it says itself whom it waits for."""
     return {
         "quick": Lane("quick", limits.quick_threads, limits.quick_requests),
+        "queue": Lane("queue", limits.queue_threads, limits.queue_requests),
         "long": Lane("long", limits.long_requests, limits.long_requests),
     }

@@ -35,6 +35,8 @@ class ServerLimits:
     backlog: int = 128
     quick_threads: int = 4
     quick_requests: int = 64
+    queue_threads: int = 8
+    queue_requests: int = 128
     long_requests: int = 8
     small_body_bytes: int = 1 << 20
     body_bytes: int = 256 << 20

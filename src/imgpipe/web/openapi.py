@@ -49,8 +49,9 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": [
             *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _names(route)),
             *(
-                {"name": one.name, "in": "query", "description": one.help, "schema": one.schema}
-                for one in route.parameters
+                {"name": one.name, "in": place, "description": one.help, "schema": one.schema}
+                for place, ones in (("query", route.parameters), ("header", route.headers))
+                for one in ones
             ),
         ],
         "responses": _responses(route),
@@ -67,8 +68,13 @@ def _responses(route: Route) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": route.answer}}
     if isinstance(route.answer, str):
         content = {route.answer: {}}
+    if route.media:
+        content[route.media] = {}
     good = {
-        str(status): {"description": HTTPStatus(status).phrase, **({} if status == 304 else {"content": content})}
+        str(status): {
+            "description": HTTPStatus(status).phrase,
+            **({} if status in {204, 304} else {"content": content}),
+        }
         for status in route.good
     }
     statuses = sorted({*_ANYWHERE, *route.problems, *((411,) if route.body else ())})

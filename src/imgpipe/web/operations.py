@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of the query. `schema` is JSON Schema."""
+    """A parameter of the query, or a header. `schema` is JSON Schema."""
 
     name: str
     help: str
@@ -40,20 +40,23 @@ class Body:
 class Route:
     """One endpoint: method and path, what answers it, and its description.
 
-    `{name}` in the path stands for one part of it. `lane` says whose threads it runs on: those of `long` work may take
-    minutes. `answer` is the JSON Schema of a good answer, or its media type. `problems` are the statuses that it has
+    `{name}` in the path stands for one part of it. `lane` says whose threads it runs on: `queue` for what asks the
+    queue, which may be slow to answer; `long` for work that may take minutes. `answer` is the JSON Schema of a good
+    answer, or its media type, `media` another type that can be asked for. `problems` are the statuses that it has
     beside those that every route has. `example` is a path with a query, or a body, that works; `save_as` names a file
     for an answer that is no text.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     view: View
     summary: str
     tag: str
     answer: Mapping[str, Any] | str
-    lane: Literal["quick", "long"] = "quick"
+    media: str = ""
+    lane: Literal["quick", "queue", "long"] = "quick"
     parameters: tuple[Parameter, ...] = ()
+    headers: tuple[Parameter, ...] = ()
     body: Body | None = None
     problems: tuple[int, ...] = ()
     good: tuple[int, ...] = (200,)
@@ -70,8 +73,9 @@ class Route:
     def curl(self, base: str) -> str:
         """Return a command line that tries it; `base` is the server's address."""
         if isinstance(self.example, str):
+            method = "" if self.method in {"GET", "POST"} else f" -X {self.method}"
             save = f" -o {self.save_as}" if self.save_as else ""
             upload = " -H 'Content-Type: image/jpeg' --data-binary @picture.jpg" if self.body else ""
-            return f"curl '{base}{self.example or self.path}'{upload}{save}"
+            return f"curl{method} '{base}{self.example or self.path}'{upload}{save}"
         data = json.dumps(self.example)
         return f"curl -X POST {base}{self.path} -H 'Content-Type: application/json' -d '{data}'"

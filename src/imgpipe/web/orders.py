@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imgpipe.errors import Problem
     from imgpipe.web.settings import WebSettings
 
-KEYS = ("filters", "filter_params", "images", "workers")
+KEYS = ("filters", "filter_params", "images")
 MOST_WORKERS = 64
 DEFAULT_SIZE = {"width": 800, "height": 600}
 
@@ -27,7 +27,7 @@ _OF_FILTER = re.compile(r"filter ([0-9]+), (.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a request asks for; `data` is the whole body."""
+    """What a request asks for; `data` is the whole body, `workers` are 0 where it has no say in that."""
 
     sources: tuple[str, ...]
     recipe: Recipe
@@ -35,16 +35,16 @@ class Order:
     data: dict[str, Any]
 
 
-def read_order(body: bytes, settings: WebSettings, *, cores: int, more_keys: tuple[str, ...] = ()) -> Order:
+def read_order(body: bytes, settings: WebSettings, *, cores: int = 0, more_keys: tuple[str, ...] = ()) -> Order:
     """Read a body: `filters` (names, or names with parameters), `filter_params` by filter, `images`, `workers`.
 
-    Without `images` it is about all pictures in the image folder; without `workers` about a worker for each core.
-    Raises `Refused`.
+    Without `images` it is about all pictures in the image folder; without `workers` about a worker for each of `cores`.
+    Without these, it cannot name workers. Raises `Refused`.
     """
     data = read_object(body)
-    check_keys(data, KEYS + more_keys)
+    check_keys(data, KEYS + (("workers",) if cores else ()) + more_keys)
     recipe = Recipe(_pipeline(data), limits=settings.limits)
-    workers = whole_number(data, "workers", 1, MOST_WORKERS, cores)
+    workers = whole_number(data, "workers", 1, MOST_WORKERS, cores) if cores else 0
     return Order(_sources(data, settings), recipe, workers, data)
 
 

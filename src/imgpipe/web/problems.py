@@ -44,6 +44,11 @@ TITLES = {
     "nothing-to-do": "There is no picture to work on",
     "bad-request": "The request cannot be right",
     "comparison-running": "Another comparison is running",
+    "idempotency-in-work": "Another request with the same key is in work",
+    "idempotency-conflict": "The key was used for something else",
+    "gone": "It was there, and is forgotten",
+    "redis-unavailable": "The queue does not answer",
+    "queue-full": "The queue has no room",
     "output-locked": "Another run writes to the same folder",
     "busy": "Too much is in work",
     "too-slow": "It took too long and was ended",
@@ -110,6 +115,11 @@ class Refused(UsageError):
 def busy(detail: str, *, seconds: int = 1) -> Refused:
     """Return the refusal of a server that has enough to do; `seconds` says when to ask again."""
     return Refused(503, "busy", detail, headers=(("Retry-After", str(seconds)),))
+
+
+def queue_full() -> Refused:
+    """Return the refusal of a queue that takes nothing new at the moment."""
+    return Refused(503, "queue-full", "the queue has no room for this now", headers=(("Retry-After", "30"),))
 
 
 def problem_of(error: ImgpipeError) -> Problem:

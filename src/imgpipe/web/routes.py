@@ -13,7 +13,7 @@ from imgpipe.web.page import page
 from imgpipe.web.problems import TITLES, Refused
 from imgpipe.web.settings import UNTRUSTED
 from imgpipe.web.strict_json import MAX_BYTES
-from imgpipe.web.views import batches, comparisons, health, images
+from imgpipe.web.views import batches, comparisons, events, fleet, health, images, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,17 @@ def _problem(request: Request, _app: App) -> Response:
 
 
 def _order(**more: Mapping[str, Any]) -> Body:
-    return Body(media=("application/json",), max_bytes=MAX_BYTES, schema=schemas.order(MOST_WORKERS, **more))
+    return _body(workers={"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}, **more)
+
+
+def _body(**more: Mapping[str, Any]) -> Body:
+    return Body(media=("application/json",), max_bytes=MAX_BYTES, schema=schemas.order(**more))
+
+
+def _whole(name: str, text: str, least: int, most: int, default: int) -> Parameter:
+    return Parameter(
+        name=name, help=text, schema={"type": "integer", "minimum": least, "maximum": most, "default": default}
+    )
 
 
 _PICTURE = Body(media=("image/*",), max_bytes=UNTRUSTED.max_file_bytes, schema={"type": "string", "format": "binary"})
@@ -65,6 +75,10 @@ _REPETITIONS = {
     "default": comparisons.DEFAULT_REPETITIONS,
 }  # fmt: skip
 _OF_BATCHES = (404, 409, 413, 415, 422)
+_OF_TASKS = (404, 410)
+_FORMAT = Parameter(
+    name="format", help="What to answer in.", schema={"enum": list(fleet.FORMATS), "default": fleet.FORMATS[0]}
+)
 
 ROUTES = (
     Route(
@@ -148,5 +162,73 @@ ROUTES = (
         summary="The same batch again and again: how even it is.",
         answer=schemas.STRESS, body=_order(num_iterations=_ITERATIONS), problems=_OF_BATCHES,
         example={"filters": ["sharpen", "edges"], "num_iterations": 5},
+    ),
+    Route(
+        method="POST", path="/api/process-batch/distributed/", view=tasks.distributed, tag="tasks", lane="queue",
+        summary="The same by workers, wherever they are: answered at once, with a task to ask after.",
+        answer=schemas.HANDED_OVER, good=(202,), problems=_OF_BATCHES,
+        body=_body(
+            needs={"type": "array", "items": schemas.TEXT, "maxItems": 16},
+            routing={"type": "string", "enum": ["labels", "fifo"]},
+        ),
+        headers=(
+            Parameter(
+                name="Idempotency-Key", help="Sent again with the same key, it is the same task.",
+                schema={"type": "string", "minLength": 1, "maxLength": 255},
+            ),
+        ),
+        example={
+            "filters": ["resize", "sharpen", "edges"], "filter_params": {"resize": {"width": 1024, "height": 768}}
+        },
+    ),
+    Route(
+        method="GET", path="/api/task/{id}/status/", view=tasks.status, tag="tasks", lane="queue",
+        summary="How a task is, whose fault it is if it has failed, and why it waits.",
+        answer=schemas.TASK, good=(200, 304), problems=(*_OF_TASKS, 422),
+        parameters=(_whole("wait", "Seconds to wait for its end, or for news.", 0, tasks.LONGEST_WAIT_SECONDS, 0),),
+        example="/api/task/TASK_ID/status/",
+    ),
+    Route(
+        method="GET", path="/api/task/{id}/results/", view=tasks.results, tag="tasks", lane="queue",
+        summary="What became of its pictures, in the order in which they were done.",
+        answer=schemas.RESULTS, problems=(*_OF_TASKS, 422),
+        parameters=(
+            _whole("cursor", "The number of the first result.", 0, tasks.LARGEST_NUMBER, 0),
+            _whole("limit", "How many at most.", 1, tasks.MOST_RESULTS, tasks.DEFAULT_RESULTS),
+        ),
+        example="/api/task/TASK_ID/results/",
+    ),
+    Route(
+        method="GET", path="/api/task/{id}/images/{n}/", view=tasks.image, tag="tasks", lane="queue",
+        summary="The picture of result number n; also parts of it, and only if it has changed.",
+        answer="image/*", good=(200, 206, 304), problems=(*_OF_TASKS, 416),
+        example="/api/task/TASK_ID/images/0/", save_as="result.jpg",
+    ),
+    Route(
+        method="GET", path="/api/task/{id}/events/", view=events.events, tag="tasks", lane="queue",
+        summary="The same as it happens: server-sent events.",
+        answer="text/event-stream", good=(200, 204), problems=_OF_TASKS, example="/api/task/TASK_ID/events/",
+    ),
+    Route(
+        method="DELETE", path="/api/task/{id}/", view=tasks.cancel, tag="tasks", lane="queue",
+        summary="Cancel a task: pictures that have not begun are dropped.",
+        answer=schemas.TASK, good=(202, 204), problems=_OF_TASKS, example="/api/task/TASK_ID/",
+    ),
+    Route(
+        method="GET", path="/api/workers/status/", view=fleet.workers, tag="fleet", lane="queue",
+        summary="Who is there to work, and what they are doing.", answer=schemas.WORKERS,
+    ),
+    Route(
+        method="GET", path="/api/metrics/", view=fleet.metrics, tag="fleet", lane="queue",
+        summary="The machine, the workers, the queue, and what is advised.",
+        answer=schemas.METRICS, media="text/plain", parameters=(_FORMAT,), problems=(422,),
+    ),
+    Route(
+        method="GET", path="/metrics", view=fleet.prometheus, tag="fleet", lane="queue",
+        summary="The same as the text that Prometheus reads.", answer="text/plain",
+    ),
+    Route(
+        method="GET", path="/api/scaling/", view=fleet.scaling, tag="fleet", lane="queue",
+        summary="Whether more workers would help, and why. It is advice only.", answer=schemas.SCALING,
     ),
 )  # fmt: skip

@@ -23,8 +23,9 @@ def answer(**properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 HEALTH = answer(
-    status={"type": "string", "enum": ["healthy", "degraded"]}, version=TEXT, uptime_s=NUMBER, checks=OBJECT
-)
+    status={"type": "string", "enum": ["healthy", "degraded"]}, version=TEXT, uptime_s=NUMBER,
+    queue={"type": "string", "enum": ["memory", "redis"]}, workers=COUNT, checks=OBJECT,
+)  # fmt: skip
 STATS = answer(uptime_s=NUMBER, requests=OBJECT, images=OBJECT, process=OBJECT, machine=OBJECT)
 IMAGE_INFO = answer(
     name=TEXT, width=COUNT, height=COUNT, megapixels=NUMBER, mode=TEXT, format=TEXT, bytes=COUNT,
@@ -41,11 +42,31 @@ COMPARISON = answer(
     status=TEXT, pipeline=TEXT, results=OBJECT, speedup=OBJECT, best=TEXT, explanation=LIST,
     identical_outputs=TRUTH, host=OBJECT,
 )  # fmt: skip
+_MAYBE_TEXT: Mapping[str, Any] = {"type": ["string", "null"]}
+_PATHS = {"status_url": TEXT, "results_url": TEXT, "events_url": TEXT}
+HANDED_OVER = answer(
+    task_id=TEXT, status={"const": "pending"}, total=COUNT, pipeline=TEXT, needs=LIST, routing=TEXT, queue=TEXT,
+    workers_able=COUNT, explanation=TEXT, **_PATHS,
+)  # fmt: skip
+TASK = answer(
+    task_id=TEXT,
+    status={
+        "type": "string", "enum": ["pending", "processing", "completed", "partial", "failed", "lost", "cancelled"]
+    },
+    failure_type={"enum": ["job_failure", "worker_failure", None]},
+    failure_reason=_MAYBE_TEXT, explanation=TEXT, error=_MAYBE_TEXT, progress=OBJECT, errors_by_code=OBJECT,
+    attempts=COUNT, losses=COUNT, created_at=TEXT, finished_at=_MAYBE_TEXT, **_PATHS,
+)  # fmt: skip
+RESULTS = answer(task_id=TEXT, status=TEXT, items=LIST, next_cursor=_MAYBE_TEXT)
+WORKERS = answer(total=COUNT, busy=COUNT, idle=COUNT, lost=COUNT, workers=LIST)
+METRICS = answer(schema={"const": "imgpipe.metrics/1"}, generated_at=TEXT, summary=OBJECT, queues=LIST, workers=LIST,
+                 scaling=LIST)  # fmt: skip
+SCALING = answer(scaling=LIST, scaling_recommendation={"type": ["object", "null"]})
 PROBLEM = answer(type=TEXT, title=TEXT, status=COUNT, detail=TEXT, code=TEXT, request_id=TEXT)
 PROBLEM_KIND = answer(code=TEXT, title=TEXT)
 
 
-def order(most_workers: int, **more: Mapping[str, Any]) -> dict[str, Any]:
+def order(**more: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the body of a batch; `more` are keys that not every batch has."""
     named = {
         "type": "object", "required": ["name"],
@@ -62,7 +83,6 @@ def order(most_workers: int, **more: Mapping[str, Any]) -> dict[str, Any]:
             },
             "filter_params": {"type": "object", "additionalProperties": OBJECT},
             "images": {"type": "array", "items": TEXT},
-            "workers": {"type": "integer", "minimum": 1, "maximum": most_workers},
             **more,
         },
     }  # fmt: skip

@@ -99,6 +99,7 @@ class Server:
     def _begin_to_stop(self) -> None:
         self._stop_at = time.monotonic()
         self._exchange.stopping = True
+        self._app.draining.set()
         self._accept(self._limits.backlog)  # who has connected before is still served, if the request is there
         self._stop_listening()
         for connection in tuple(self._connections):
@@ -106,6 +107,8 @@ class Server:
                 self._ready(connection)
             if connection.phase in (Phase.HEAD, Phase.BODY, Phase.LINGER):
                 self._drop(connection)
+            elif connection.phase is Phase.PAUSE:
+                self._step(connection, partial(self._exchange.settle, connection, None))
 
     def _stop_listening(self) -> None:
         with suppress(KeyError, ValueError):
@@ -176,6 +179,8 @@ class Server:
             return
         if connection.phase is Phase.ANSWER:
             self._step(connection, partial(self._exchange.send, connection))
+        elif connection.phase is Phase.PAUSE and not connection.has_left():
+            self._watch(connection, 0)  # it says something, and will be heard when the stream has ended
         elif not connection.receive():
             self._drop(connection)
         elif connection.phase is not Phase.LINGER:

@@ -12,6 +12,8 @@ from imgpipe.pictures.options import Limits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imgpipe.queue.values import Routing
+
 UNTRUSTED = Limits(
     max_pixels=50_000_000,
     max_file_bytes=50 << 20,
@@ -34,8 +36,9 @@ class WebSettings:
     - `roots`: further folders whose pictures requests may name.
     - `allowed_hosts`: names that the server goes by, beside localhost and addresses.
     - `token`: what a client has to know; without one only this machine is served.
-    - `picture_seconds`: for one picture where it can be ended (multiprocessing); after `batch_seconds` a batch begins
-      no further picture, and a comparison no further pass.
+    - `routing`: of tasks that do not name theirs; `fifo` is for teaching, see `imgpipe worker`.
+    - `picture_seconds`: for one picture where it can be ended (multiprocessing, workers); after `batch_seconds` a batch
+      begins no further picture, and a comparison no further pass.
     """
 
     images: str = IMAGES
@@ -44,6 +47,7 @@ class WebSettings:
     allowed_hosts: tuple[str, ...] = ()
     token: str | None = field(default=None, repr=False)
     limits: Limits = UNTRUSTED
+    routing: Routing = "labels"
     picture_seconds: float = 20.0
     batch_seconds: float = 120.0
     max_pictures: int = 1000

@@ -137,7 +137,7 @@ def check_length(text: str) -> str:
 def head_bytes(response: Response, *, close: bool) -> bytes:
     """Return status line and headers of an answer."""
     lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}", f"Date: {formatdate(usegmt=True)}"]
-    if response.status not in (204, 304):
+    if response.status not in (204, 304) and response.length is not None:
         lines.append(f"Content-Length: {response.length}")
     lines += [f"{name}: {value}" for name, value in response.headers]
     if close:

@@ -1,28 +1,38 @@
 """Wsgi: the same endpoints for those who bring a server of their own: `imgpipe.web.wsgi:application`.
 
-Settings come from the environment when the first request does, see `settings.from_environ`. That server is what reads
-requests, and what has to keep slow clients away.
+Settings come from the environment when the first request does, see `settings.from_environ`; IMGPIPE_REDIS and
+IMGPIPE_NAMESPACE name the queue. That server is what reads requests, and what has to keep slow clients away.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 import threading
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from imgpipe.display import display_name
+from imgpipe.queue import DEFAULT_NAMESPACE
+from imgpipe.queue.memory import MemoryQueue
 from imgpipe.web.app import App
+from imgpipe.web.broker import Broker, RedisBroker
 from imgpipe.web.dispatch import admit, answer, finish
 from imgpipe.web.folders import prepare
 from imgpipe.web.http import FilePart, Request, Response
+from imgpipe.web.own_workers import ALL, OwnWorkers
 from imgpipe.web.problems import Refused
 from imgpipe.web.settings import from_environ
 from imgpipe.web.view import Later
 from imgpipe.web.wire import check_length, parameters, request_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from imgpipe.web.http import Stream
+    from imgpipe.web.settings import WebSettings
 
 _PIECE_BYTES = 256 << 10
 
@@ -46,24 +56,47 @@ class Application:
             response = error.problem.response(name, request.path if request else "")
             response = response.with_headers(("X-Request-Id", name))
         response = finish(response, request, app)
-        length = () if response.status in (204, 304) else (("Content-Length", str(response.length)),)
+        is_told = response.length is not None and response.status not in (204, 304)
+        length = (("Content-Length", str(response.length)),) if is_told else ()
         status = f"{response.status} {HTTPStatus(response.status).phrase}"
         start_response(status, [*response.headers, *length])
         if environ["REQUEST_METHOD"] == "HEAD":
             response.close()
             return []
-        return _Pieces(response.body) if isinstance(response.body, FilePart) else [response.body]
+        if isinstance(response.body, bytes):
+            return [response.body]
+        return _Pieces(response.body) if isinstance(response.body, FilePart) else _Streamed(response.body, app)
 
     def _made(self) -> App:
         with self._making:
             if self._app is None:
                 settings = from_environ(os.environ)
                 prepare(settings)
-                self._app = App(settings)
+                self._app = App(settings, _broker(settings, os.environ))
             return self._app
 
 
 application = Application()
+
+
+def _broker(settings: WebSettings, environ: Mapping[str, str]) -> Broker:
+    """Return the queue that IMGPIPE_REDIS and IMGPIPE_NAMESPACE name, or one in memory with a worker of ours.
+
+    That one is this process's alone: with several of them, only Redis makes them one server.
+    """
+    if url := environ.get("IMGPIPE_REDIS"):
+        broker = RedisBroker(url, environ.get("IMGPIPE_NAMESPACE") or DEFAULT_NAMESPACE)
+        broker.start()
+        return broker
+    queue = MemoryQueue()
+    workers = OwnWorkers(queue, [ALL], settings, _say)
+    workers.start()
+    atexit.register(workers.stop, 0.0)
+    return Broker(queue)
+
+
+def _say(line: str) -> None:
+    print(f"imgpipe: {display_name(line)}", file=sys.stderr)  # noqa: T201 - there is no request to log it with
 
 
 def _request(environ: dict[str, Any]) -> Request:
@@ -122,3 +155,19 @@ class _Pieces:
     def close(self) -> None:
         """Close the file."""
         self._part.file.close()
+
+
+class _Streamed:
+    """A stream, piece by piece; the pauses between them keep a thread of that server."""
+
+    def __init__(self, stream: Stream, app: App) -> None:
+        self._stream, self._app = stream, app
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._stream.pieces:
+            yield piece.data
+            self._app.stopping.wait(piece.seconds)
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()

@@ -15,6 +15,7 @@ from imgpipe.web.http import json_response
 
 if TYPE_CHECKING:
     from imgpipe.web.app import App
+    from imgpipe.web.broker import Broker
     from imgpipe.web.http import Request, Response
     from imgpipe.web.settings import WebSettings
 
@@ -23,11 +24,14 @@ _LEAST_FREE_BYTES = 100 << 20
 
 def health(_request: Request, app: App) -> Response:
     """Say that the server is there, and what is wrong around it, if anything; 200 as long as it serves."""
-    checks = _checks(app.settings)
+    workers = app.broker.live_workers()
+    checks = _checks(app.settings) | _queue_checks(app.broker, len(workers))
     document = {
         "status": "healthy" if all(check["ok"] for check in checks.values()) else "degraded",
         "version": imgpipe.__version__,
         "uptime_s": round(app.uptime_seconds, 3),
+        "queue": app.broker.kind,
+        "workers": len(workers),
         "checks": checks,
     }
     return json_response(document)
@@ -69,4 +73,13 @@ def _checks(settings: WebSettings) -> dict[str, dict[str, Any]]:
         "images": {"ok": readable},
         "processed": {"ok": writable},
         "disk": {"ok": free >= _LEAST_FREE_BYTES, "free_bytes": free},
+    }
+
+
+def _queue_checks(broker: Broker, workers: int) -> dict[str, dict[str, Any]]:
+    """Check without asking: a Redis that is away must not keep anybody who asks for our health."""
+    trouble = broker.trouble
+    return {
+        "queue": {"ok": not trouble, "detail": trouble or None},
+        "workers": {"ok": workers > 0, "count": workers},
     }
