@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgpipe.children.child import serve
 from imgpipe.children.fence import Fence
+from imgpipe.errors import ExecutorError
 from imgpipe.pictures.staging import in_place, size_and_time
 
 if TYPE_CHECKING:
@@ -89,8 +90,11 @@ class Child:
         process = context.Process(
             target=serve, args=(theirs, name, share_bytes, sandbox, fence), name=name, daemon=True
         )
-        with _no_main():
-            process.start()
+        try:
+            with _no_main():
+                process.start()
+        except (ConnectionError, EOFError) as error:  # somebody has ended the forkserver, with all of our group
+            raise ExecutorError("child processes cannot be started any more: who starts them has been ended") from error
         theirs.close()  # or we would not notice when the child's own end is gone
         with contextlib.suppress(OSError):
             ours.send(pipeline)
