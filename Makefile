@@ -13,11 +13,11 @@ DEV = $(VENV)/.installed-dev
 FROM_SOURCE = PYTHONPATH=src:cli $(BIN)/python -m imgpipe
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lock coverage bench wheel clean
+.PHONY: help setup demo test check fmt lock coverage bench bench-queue chaos wheel clean
 
 help: ## list what make can do
 	@echo "make TARGET, one of:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 	\2/p' Makefile | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1 	\2/p' Makefile | expand -t 15
 
 setup: $(DEV) ## make .venv with everything for development, as locked in requirements/dev.txt
 
@@ -54,6 +54,12 @@ bench: $(DEV) build/bench/.installed ## time imgpipe beside its peers; CORPUS=fo
 	PYTHONPATH=src:cli:. $(BIN)/python -m benchmarks $(if $(CORPUS),--corpus "$(CORPUS)") \
 		$(if $(ROWS),--rows "$(ROWS)") $(if $(PEERS),--peers "$(PEERS)") $(if $(QUICK),--quick)
 
+bench-queue: $(DEV) build/bench/.installed ## time the queue beside its peers, with 1,000,000 tasks, with 4K pictures; PARTS="noop pictures"
+	PYTHONPATH=src:cli:. $(BIN)/python -m benchmarks.queue $(PARTS) --results build/bench/queue.json
+
+chaos: $(DEV) ## kill, stop and starve workers and Redis at work, and look whether anything was lost; SCENARIO=kill, SEED=7
+	PYTHONPATH=src:cli:. $(BIN)/python -m benchmarks.chaos $(SCENARIO) $(if $(SEED),--seed $(SEED))
+
 wheel: $(DEV) ## build dist/imgpipe-*.whl
 	$(BIN)/hatchling build -t wheel
 
@@ -78,10 +84,12 @@ build/lock/.installed: Makefile
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2
 	@touch $@
 
-# Without its packages a benchmark still runs; it says who is missing.
+# Without its packages a benchmark still runs; it says who is missing. arq wants an older redis-py than others.
 build/bench/.installed: benchmarks/requirements.txt
 	@$(call make_venv,build/bench)
-	build/bench/bin/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@ \
+	build/bench/bin/python -m pip install --quiet --disable-pip-version-check -r $< \
+		&& build/bench/bin/python -m pip install --quiet --disable-pip-version-check --target build/bench/arq --upgrade arq \
+		&& touch $@ \
 		|| echo "some peers could not be installed: they will be said to be missing" >&2
 
 # make_venv FOLDER: an environment there, unless there is one; or the reason why not.

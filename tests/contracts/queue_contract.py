@@ -528,8 +528,10 @@ class QueueContract:
         work.register(worker("watch", IO), LEASE_SECONDS)
         lost = []
         for n in range(3):
-            work.register(worker(f"victim-{n}"), LEASE_SECONDS)
-            work.claim(f"victim-{n}", 2, starting=1)
+            work.register(worker(f"victim-{n}", slots=20), LEASE_SECONDS)
+            claims = work.claim(f"victim-{n}", 20, starting=20 if n == 2 else 1).tasks
+            others = [Settled(claim, Verdict.RELEASE) for claim in claims if claim.index != 0]
+            work.finish(f"victim-{n}", others)
             for _ in range(4):
                 clock.advance(5)
                 work.beat("watch", Load())
@@ -541,6 +543,22 @@ class QueueContract:
         assert (TaskState.LOST, "WORKERS_DIED", "victim-2") == (task.state, task.code, task.worker)
         assert 9 == work.status("job").pending
         assert ((0, Verdict.LOST, b""),) == work.results("job", 10).records
+
+    def test_a_task_that_two_workers_have_not_survived_waits_for_the_others(self, work, clock):
+        """If it is to blame it costs the next worker later; the first time, it comes first again."""
+        work.register(worker("watch", IO), LEASE_SECONDS)
+        first = []
+        for n in range(2):
+            work.register(worker(f"victim-{n}"), LEASE_SECONDS)
+            first.append(work.claim(f"victim-{n}", 1, starting=1).tasks[0].index)
+            for _ in range(4):
+                clock.advance(5)
+                work.beat("watch", Load())
+                work.beat("w", Load())
+            work.reap()
+
+        assert [0, 0] == first
+        assert [*range(1, 10), 0] == [claim.index for claim in work.claim("w", 20, starting=20).tasks]
 
     def test_a_task_that_nobody_says_a_word_about_is_given_up(self, queue, clock):
         """Even if no worker lives long enough to say that it has begun."""

@@ -263,8 +263,9 @@ def test_two_hundred_dead_workers_at_once_are_all_found(redis_url):
     queue.close()
 
 
-def test_everything_costs_the_same_however_much_waits(queue, plain):
+def test_everything_costs_the_same_however_much_waits(redis_url, plain):
     """The commands that the server runs for a call do not depend on the length of the queue."""
+    queue = RedisQueue(redis_url, clock=ManualClock())
     queue.create(spec(window=1_000_000))
     queue.register(worker(), LEASE_SECONDS)
 
@@ -293,6 +294,7 @@ def test_everything_costs_the_same_however_much_waits(queue, plain):
         queue.submit("job", items(*range(at, at + 1000)))
 
     assert few == costs()
+    queue.close()
 
 
 def test_counts_that_were_spoiled_are_mended(queue, plain):

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from imgpipe.queue.values import FileKind, Item, JobSpec, WorkerSpec
 
 _PROMOTED = 64  # tasks that are due for another try, in one claim
+_SUSPECT = 2  # losses after which a task waits until the others are done, see reap.lua
 _LOST_SECONDS = 600.0  # how long a lost worker stays in the list
 _SILENCE = 0.4  # of a lease: when nobody has beaten for so long, it was the queue that was away
 
@@ -164,6 +165,7 @@ class MemoryQueue(TaskQueue):
         with self._changed:
             now = self._clock()
             self._heard(lease_seconds, now)
+            self._lost.pop(worker.id, None)
             self._workers[worker.id] = _Worker(worker, lease_seconds, now + lease_seconds, now, now)
 
     def claim(self, worker: str, want: int, *, starting: int = 0, begun: Sequence[Claim] = ()) -> Claims:
@@ -511,7 +513,11 @@ class MemoryQueue(TaskQueue):
             self._seen[known.spec.task_class]["lost"] += 1
             self._conclude(known, now)
             return False
-        self._routing.put_back(known, record)
+        if record.losses >= _SUSPECT:
+            known.pending.append(record)
+            self._routing.offer(known, 1)
+        else:
+            self._routing.put_back(known, record)
         self._seen[known.spec.task_class]["requeued"] += 1
         return True
 

@@ -14,9 +14,10 @@ for i = #held - 1, 1, -2 do -- the first that was taken becomes the first again
     touched[name] = true
   end
 end
-call('ZREM', P .. 'w', worker)
+-- One that was taken for dead in the meantime stays in the list of the dead.
+if call('ZREM', P .. 'w', worker) == 1 then call('DEL', P .. 'w:' .. worker) end
 call('HDEL', P .. 'idle', worker)
-call('DEL', P .. 'run:' .. worker, P .. 'w:' .. worker, P .. 'bell:' .. worker)
+call('DEL', P .. 'run:' .. worker, P .. 'bell:' .. worker)
 write_counts()
 for name in pairs(touched) do conclude(name) end
 count_slots()

@@ -27,7 +27,9 @@ for i = #held - 1, 1, -2 do -- the first that was taken becomes the first again
         give_up(name, j, index, record, 'lost', 'WORKERS_DIED', '', name_of_worker)
         lost = lost + 1
       else
-        put_back(name, j, index, record)
+        -- A task that two workers have not survived waits until the others are done: if it is to blame, it kills the
+        -- next one later; if it is not, it is less likely to be there again when somebody kills workers.
+        if losses >= 2 then push_tail(name, j, { record }) else put_back(name, j, index, record) end
         note(j.needs, 'requeued', 1)
         back = back + 1
       end

@@ -8,5 +8,6 @@ for _ = 1, 2 * num() do fields[#fields + 1] = arg() end
 call('HSET', P .. 'w:' .. worker, unpack(fields))
 call('PERSIST', P .. 'w:' .. worker)
 call('ZADD', P .. 'w', NOW + lease, worker)
+call('ZREM', P .. 'lost', worker)
 count_slots()
 return 1
