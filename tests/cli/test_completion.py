@@ -65,7 +65,7 @@ def test_other_shell(capfd):
         (["filters", "show", "nothing-like-it"], []),
     ],
 )
-def test_words(words: list[str], expected: list[str]):
+def test_words(words: list[str], expected: list[str], own_registry):
     """Commands, filters and choices are completed."""
     assert expected == completions(*words)
 

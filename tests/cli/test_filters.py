@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("own_registry")
+
 MODULE = """
 from typing import Annotated, Literal
 import numpy as np
@@ -54,13 +56,7 @@ def plain(pixels: np.ndarray, *, strength: float = 0.5) -> np.ndarray:
 
 
 @pytest.fixture
-def own_registry(monkeypatch) -> None:
-    """What a test registers, no other test sees."""
-    monkeypatch.setattr(registry, "_filters", {name: find(name) for name in names()})
-
-
-@pytest.fixture
-def module(own_registry, tmp_path: Path, monkeypatch) -> Iterator[str]:
+def module(tmp_path: Path, monkeypatch) -> Iterator[str]:
     """Return the name of a module with filters of a user's."""
     (tmp_path / "filters_of_a_user.py").write_text(MODULE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)

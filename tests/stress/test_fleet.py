@@ -30,8 +30,9 @@ def test_a_death_and_a_pause_lose_nothing(redis_binary, tmp_path, picture_file):
     out = tmp_path / "out"
     out.mkdir()
     plan = Plan(kind="distributed", arrivals="", moments=even(10, 1.5), drain_seconds=40.0)
+    others = set(psutil.Process().children(recursive=True))
     with Fleet(("all",), lease_seconds=1.0) as fleet:
-        family = psutil.Process().children(recursive=True)
+        family = set(psutil.Process().children(recursive=True)) - others
         book = Book()
         recipe = Recipe(Pipeline.parse("teach.iowait:milliseconds=60"))
         target = QueueTarget(fleet.queue, "", [recipe], [picture_file(tmp_path, "a.jpg")], str(out), book)
