@@ -74,11 +74,16 @@ def test_no_secret_stands_in_the_file():
 
 
 def test_redis_starts_with_these_settings(redis_binary, tmp_path):
-    """The command is run with a real server: it has a password, writes everything down and never evicts."""
+    """With a real server: it has a password, writes everything down, never evicts, and ends when it is told to."""
     (tmp_path / "password").write_text("0123456789abcdef\n")
     shell, option, script = SERVICES["redis"]["command"]
     script = script.replace("$$", "$").replace("/run/secrets/redis_password", str(tmp_path / "password"))
-    script = script.replace("/data", str(tmp_path)).replace("exec redis-server", f"exec {redis_binary}")
+    for there, here in (
+        ("/data", str(tmp_path)),
+        ("/tmp/redis.conf", f"{tmp_path}/conf"),
+        ("redis-server ", f"{redis_binary} "),
+    ):
+        script = script.replace(there, here)
     script = script.replace('"save', f'"port 0" "unixsocket {tmp_path}/redis.sock" "save')
     with subprocess.Popen([shell, option, script], stdout=subprocess.DEVNULL) as process:
         try:
@@ -97,6 +102,7 @@ def test_redis_starts_with_these_settings(redis_binary, tmp_path):
             process.terminate()
 
     assert {"appendonly": "yes", "maxmemory-policy": "noeviction", "save": ""} == settings
+    assert (0, False) == (process.returncode, (tmp_path / "redis.sock").exists())
 
 
 @pytest.mark.parametrize("name", WORKERS)
