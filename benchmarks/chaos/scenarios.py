@@ -119,16 +119,21 @@ def redis_away(asked: Asked, *, kills: int, pauses: int, fulls: int, pause_secon
     chance.shuffle(faults)
     again: dict[str, list[float]] = {"kill": [], "pause": [], "full": []}
     never = 0
+
+    def due(number: int) -> int:
+        return (number + 1) * asked.tasks // (len(faults) + 1)
+
     with played(asked, "redis", persist=True) as scene:
         deeds: dict[str, Callable[[], None]] = {
             "kill": lambda: _kill_redis(scene, chance.uniform(*_OUTAGE_SECONDS)),
             "pause": lambda: _pause_redis(scene, pause_seconds),
-            "full": lambda: _fill_redis(scene, _FULL_SECONDS),
+            # Work goes on meanwhile: some is to be left for the next fault.
+            "full": lambda: _fill_redis(scene, due(done + 1), _FULL_SECONDS),
         }
         done = 0
         for _ in scene.ticks():
             scene.fleet.fill()
-            if done < len(faults) and scene.seen.count > (done + 1) * asked.tasks // (len(faults) + 1):
+            if done < len(faults) and scene.seen.count > due(done):
                 deeds[faults[done]]()
                 if scene.seen.count < asked.tasks:
                     seconds = scene.seen.wait_for_more(scene.seen.count, _AGAIN_SECONDS)
@@ -167,9 +172,9 @@ def _pause_redis(scene: Scene, seconds: float) -> None:
     scene.server.resume()
 
 
-def _fill_redis(scene: Scene, seconds: float) -> None:
-    """Let Redis have not a byte more than it uses now."""
+def _fill_redis(scene: Scene, results: int, seconds: float) -> None:
+    """Let Redis have not a byte more than it uses now, until there are so many results, or for that time."""
     with redis.Redis.from_url(scene.server.url) as client:
         client.config_set("maxmemory", client.info("memory")["used_memory"])
-        scene.seen.wait_for_more(1 << 62, seconds)
+        scene.seen.wait_for_more(results, seconds)
         client.config_set("maxmemory", 0)
