@@ -37,6 +37,8 @@ def redis_options(function: Callable[..., Any]) -> Callable[..., Any]:
                      show_default=True,
                      help="With --executor redis, what Ctrl-C does: leave the job to its workers, or cancel it; off a "
                           "terminal, ask means detach."),
+        click.option("--routing", type=click.Choice(["labels", "fifo"]), default="labels", show_default=True,
+                     help="fifo is for teaching: any worker takes any picture, then finds out whether it can."),
         click.option("--transport", type=click.Choice(["files", "inline"]), default="files", show_default=True,
                      help="inline sends pictures through Redis, to workers that see none of these folders."),
         click.option("--inline-limit", type=BYTES, metavar="BYTES",
@@ -69,6 +71,7 @@ def queued_options(plan: Plan, given: dict[str, Any], *, wait: bool) -> QueuedOp
         needs=frozenset(given["needs"]),
         wait=wait,
         on_close="keep",
+        routing=given["routing"],
         transport=given["transport"],
     )
     if given["inline_limit"]:

@@ -17,6 +17,8 @@ import psutil
 import pytest
 
 from imgpipe.queue import open_queue
+from imgpipe.worker.settings import WorkerSettings
+from imgpipe.worker.worker import Worker
 from imgpipe_cli.main import main
 from small_worker import SmallWorker
 
@@ -207,6 +209,29 @@ def test_only_workers_with_the_label(queue, photos, tmp_path, capfd):
     (job,) = queue.jobs()
 
     assert (frozenset({"io", "near-the-disk"}), COUNT) == (job.needs, job.pending)
+
+
+def test_the_teaching_mode_and_the_journey_through_the_queue(queue, redis_url, photos, tmp_path, capfd):
+    """A worker for io takes what it cannot run, and says so; pictures that travel are read from no folder of ours."""
+    nowhere = tmp_path / "nowhere"
+    nowhere.mkdir()
+    settings = WorkerSettings(
+        name="worker-1", labels=frozenset({"io"}), slots=1, lease_seconds=5.0, routing="fifo", roots=(str(nowhere),)
+    )
+    worker = Worker(lambda: open_queue(redis_url), settings)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    there = (photos, "--executor", "redis", "--routing", "fifo", "--transport", "inline")
+    try:
+        good = report_of(capfd, *there, "-o", tmp_path / "good", "-f", "resize:24x")
+        bad = report_of(capfd, *there, "-o", tmp_path / "bad", "-f", "sharpen")
+    finally:
+        worker.drain()
+        thread.join()
+
+    assert (COUNT, {}) == (good["done"], good["failures"])
+    assert (0, {"WORKER_CAPABILITY_MISMATCH": COUNT}) == (bad["done"], bad["failures"])
+    assert [] == list(nowhere.iterdir())
 
 
 def test_a_queue_in_the_environment_changes_nothing_by_itself(queue, photos, tmp_path, capfd):
