@@ -264,7 +264,7 @@ def test_emptied_queue_begins_anew(fleet):
     fleet.submit(50)
     fleet.work("w", 40)
     fleet.watch.take()
-    fleet.queue._seen.clear()
+    fleet.queue._tally._seen.clear()
     fleet.queue._jobs.clear()
     fleet.clock.advance(1.0)
 

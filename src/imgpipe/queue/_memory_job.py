@@ -6,21 +6,13 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from imgpipe.queue.limits import BREAKER_RESULTS, MOST_DETAILS, MOST_UNREAD
 from imgpipe.queue.values import JobSpec, JobState, JobStatus, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imgpipe.queue.values import Item
-
-BREAKER_RESULTS = 50
-"""The breaker looks at so many results, then never again."""
-MOST_UNREAD = 100_000
-"""Results that wait for their reader. Beyond that they are dropped, and counted."""
-MOST_DETAILS = 10_000
-"""Failures that are kept with their result and payload. Beyond that they are only counted."""
-WORKERS_DIED = "WORKERS_DIED"
-"""The code of a task that is lost because no worker has survived it, or said a word about it."""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from imgpipe.queue.limits import LOOKED_AT
 from imgpipe.queue.values import JobState, needs_of
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from imgpipe.queue.values import WorkerSpec
 
     Taken = tuple[MemoryJob, list[Record]]
-
-_LOOKED_AT = 8  # jobs of a class, in one claim
 
 
 class Routing:
@@ -71,7 +70,7 @@ class Routing:
     ) -> Generator[Taken, None, int]:
         """Take fewer towards the end, so that all workers are done together; free slots are filled. Jobs take turns."""
         turns = self.turns.get(name, {})
-        first = sorted(turns, key=lambda job: (turns[job], job))[:_LOOKED_AT]
+        first = sorted(turns, key=lambda job: (turns[job], job))[:LOOKED_AT]
         ready = [job for job in map(jobs.get, first) if job and job.state is JobState.RUNNING and job.pending]
         for gone in set(first) - {job.spec.id for job in ready}:
             del turns[gone]

@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from imgpipe.errors import BadOption, QueueRefused, QueueUnavailable
+from imgpipe.queue.limits import as_lua
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,5 +143,5 @@ def errors() -> Iterator[None]:
 def _script(name: str) -> tuple[str, str]:
     folder = resources.files("imgpipe.queue") / "scripts"
     parts = (*_PARTS.get(name, _FOR_ALL), name)
-    text = "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
+    text = "\n".join((as_lua(), *((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)))
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import threading
 import time
-from collections import Counter, OrderedDict, defaultdict
-from dataclasses import dataclass, field, replace
+from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from imgpipe.queue._memory_job import WORKERS_DIED, Detail, MemoryJob, Record
+from imgpipe.queue._memory_job import Detail, MemoryJob, Record
 from imgpipe.queue._memory_routing import Routing
+from imgpipe.queue._memory_tally import Tally
+from imgpipe.queue._memory_worker import Held, MemoryWorker
 from imgpipe.queue.base import TaskQueue
 from imgpipe.queue.checks import check_file, check_items, check_settled, conflict
+from imgpipe.queue.limits import LOST_SECONDS, PROMOTED, SILENCE, SUSPECT, WORKERS_DIED
 from imgpipe.queue.values import (
-    DURATION_BOUNDS_SECONDS,
     MOST_CLAIMS,
     MOST_HELD,
     MOST_INDEX,
-    WAIT_BOUNDS_SECONDS,
     Beat,
     Claim,
     Claims,
@@ -39,7 +39,6 @@ from imgpipe.queue.values import (
     TaskStatus,
     Verdict,
     WorkerStatus,
-    counters_from,
     needs_of,
 )
 
@@ -47,31 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from imgpipe.queue.values import FileKind, Item, JobSpec, WorkerSpec
-
-_PROMOTED = 64  # tasks that are due for another try, in one claim
-_SUSPECT = 2  # losses after which a task waits until the others are done, see reap.lua
-_LOST_SECONDS = 600.0  # how long a lost worker stays in the list
-_SILENCE = 0.4  # of a lease: when nobody has beaten for so long, it was the queue that was away
-
-
-@dataclass(slots=True)
-class _Held:
-    record: Record
-    epoch: int
-    begun: bool
-
-
-@dataclass(slots=True)
-class _Worker:
-    spec: WorkerSpec
-    lease_seconds: float
-    lease_end: float
-    since: float
-    beat: float
-    load: Load = field(default_factory=Load)
-    command: Literal["", "drain", "stop"] = ""
-    held: dict[tuple[str, int], _Held] = field(default_factory=dict)
-    bell: bool = False
 
 
 class MemoryQueue(TaskQueue):
@@ -81,10 +55,10 @@ class MemoryQueue(TaskQueue):
         self._clock = clock
         self._changed = threading.Condition()
         self._jobs: OrderedDict[str, MemoryJob] = OrderedDict()
-        self._workers: dict[str, _Worker] = {}
-        self._lost: dict[str, _Worker] = {}
+        self._workers: dict[str, MemoryWorker] = {}
+        self._lost: dict[str, MemoryWorker] = {}
         self._routing = Routing()
-        self._seen: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by class, as in `counters_from`
+        self._tally = Tally()
         self._epoch = 0
         self._last_beat = 0.0
         self._reap_after = 0.0
@@ -124,7 +98,7 @@ class MemoryQueue(TaskQueue):
             known.add(items, now)
             known.touched = now
             known.sealed = known.sealed or last
-            self._seen[known.spec.task_class]["enqueued"] += new
+            self._tally.note(known.spec.task_class, "enqueued", new)
             self._routing.offer(known, new)
             self._conclude(known, now)
             self._ring()
@@ -166,7 +140,7 @@ class MemoryQueue(TaskQueue):
             now = self._clock()
             self._heard(lease_seconds, now)
             self._lost.pop(worker.id, None)
-            self._workers[worker.id] = _Worker(worker, lease_seconds, now + lease_seconds, now, now)
+            self._workers[worker.id] = MemoryWorker(worker, lease_seconds, now + lease_seconds, now, now)
 
     def claim(self, worker: str, want: int, *, starting: int = 0, begun: Sequence[Claim] = ()) -> Claims:
         """Take tasks."""
@@ -186,7 +160,8 @@ class MemoryQueue(TaskQueue):
         check_settled(settled)
         with self._changed:
             now = self._clock()
-            self._mark(worker, begun)
+            if worker in self._workers:
+                self._workers[worker].mark(begun)
             receipts = tuple(self._settle(worker, word, now) for word in settled)
             self._changed.notify_all()
             return Finished(receipts, self._claim(worker, want, starting, ()))
@@ -201,8 +176,8 @@ class MemoryQueue(TaskQueue):
             if known is None:
                 return Beat(gone=True)
             self._renew(known, now)
-            self._mark(worker, begun)
-            self._seen[""].update(totals or {})
+            known.mark(begun)
+            self._tally.add(totals or {})
             known.load = load
             states = {job: self._jobs[job].state for job, _ in known.held if job in self._jobs}
             cancelled = frozenset(job for job, state in states.items() if state is JobState.CANCELLING)
@@ -213,7 +188,7 @@ class MemoryQueue(TaskQueue):
         with self._changed:
             known = self._workers.get(worker)
             now = self._clock()
-            return tuple(_claim_of(job, held, now) for (job, _), held in known.held.items()) if known else ()
+            return tuple(held.claim(job, now) for (job, _), held in known.held.items()) if known else ()
 
     def leave(self, worker: str) -> None:
         """Take leave."""
@@ -231,14 +206,14 @@ class MemoryQueue(TaskQueue):
         with self._changed:
             now = self._clock()
             longest = max((worker.lease_seconds for worker in self._workers.values()), default=0.0)
-            if now < self._reap_after or now - self._last_beat > _SILENCE * longest:
+            if now < self._reap_after or now - self._last_beat > SILENCE * longest:
                 return None
             dead = min(self._workers.values(), key=lambda worker: (worker.lease_end, worker.spec.id), default=None)
             if dead is None or dead.lease_end > now:
                 return None
             del self._workers[dead.spec.id]
             dead.beat = now
-            self._seen[""]["lost_workers"] += 1
+            self._tally.note("", "lost_workers")
             self._lost[dead.spec.id] = dead
             requeued = lost = 0
             for (job, _), held in reversed(list(dead.held.items())):
@@ -308,7 +283,7 @@ class MemoryQueue(TaskQueue):
             if known is None or known.state in (JobState.CANCELLED, JobState.CANCELLING):
                 return 0
             revived = known.revive(count, self._clock())
-            self._seen[known.spec.task_class]["enqueued"] += revived
+            self._tally.note(known.spec.task_class, "enqueued", revived)
             self._routing.offer(known, revived)
             self._ring()
             return revived
@@ -368,9 +343,9 @@ class MemoryQueue(TaskQueue):
         """Return workers."""
         with self._changed:
             now = self._clock()
-            self._lost = {id_: worker for id_, worker in self._lost.items() if now - worker.beat < _LOST_SECONDS}
+            self._lost = {id_: worker for id_, worker in self._lost.items() if now - worker.beat < LOST_SECONDS}
             both = [*self._workers.values(), *self._lost.values()]
-            return [_status_of(worker, now, lost=worker.spec.id in self._lost) for worker in both[:count]]
+            return [worker.status(now, lost=worker.spec.id in self._lost) for worker in both[:count]]
 
     def classes(self) -> list[ClassStatus]:
         """Return the classes of tasks."""
@@ -382,10 +357,7 @@ class MemoryQueue(TaskQueue):
     def counters(self) -> Counters:
         """Return what has happened so far."""
         with self._changed:
-            totals = dict(self._seen[""])
-            lost = totals.pop("lost_workers", 0)
-            classes = {name: counters_from(seen) for name, seen in self._seen.items() if name}
-            return Counters(self._clock(), classes, totals, lost)
+            return self._tally.counters(self._clock())
 
     def purge(self, job: str) -> bool:
         """Forget a job that is over."""
@@ -417,7 +389,7 @@ class MemoryQueue(TaskQueue):
         if known is None:
             return Claims(gone=True)
         self._renew(known, now)
-        self._mark(worker, begun)
+        known.mark(begun)
         self._promote(now)
         want = min(want, MOST_CLAIMS, MOST_HELD - len(known.held))
         if want <= 0:
@@ -426,31 +398,28 @@ class MemoryQueue(TaskQueue):
         claims: list[Claim] = []
         for job, records in self._routing.hand_out(known.spec, want, starting, self._jobs, self._slots()):
             for record in records:
-                held = _Held(record, self._epoch, len(claims) < starting)
+                held = Held(record, self._epoch, len(claims) < starting)
                 known.held[job.spec.id, record.index] = held
                 job.running += 1
-                self._note_time(job, "waited", "w", WAIT_BOUNDS_SECONDS, now - record.queued)
-                self._seen[job.spec.task_class]["claimed"] += 1
-                claims.append(_claim_of(job.spec.id, held, now))
+                self._tally.waited(job.spec.task_class, now - record.queued)
+                claims.append(held.claim(job.spec.id, now))
         return Claims(tuple(claims))
 
     def _settle(self, worker: str, word: Settled, now: float) -> Receipt:
         claim, verdict = word.claim, word.verdict
         job, known = self._jobs.get(claim.job), self._workers.get(worker)
-        held = known.held.get((claim.job, claim.index)) if known else None
-        if held is None or held.epoch != claim.epoch:
+        held = known.holds(claim) if known else None
+        if known is None or held is None:
             late = verdict is Verdict.DONE and job is not None and job.spec.pure and not job.is_over
             if late and job and claim.index in job.submitted and not job.is_settled(claim.index):
-                job.succeed(claim.index, word.result)
                 job.counts["late"] += 1
-                self._seen[job.spec.task_class]["done"] += 1
-                self._add_time(job, word)
+                self._spend(job, word)
+                self._succeed(job, word)
                 self._conclude(job, now)
                 return Receipt.LATE
             if job is not None and verdict in (Verdict.DONE, Verdict.FAILED, Verdict.LOST):
                 job.counts["duplicates"] += 1
             return Receipt.STALE
-        assert known is not None  # it holds the task
         del known.held[claim.job, claim.index]
         if job is None:
             return Receipt.STALE
@@ -460,7 +429,7 @@ class MemoryQueue(TaskQueue):
             self._ring()
         else:
             job.running -= 1
-            self._add_time(job, word)
+            self._spend(job, word)
             receipt = self._judge(job, held.record, word, known.spec.name, now)
         job.touched = now
         self._conclude(job, now)
@@ -472,8 +441,7 @@ class MemoryQueue(TaskQueue):
             job.counts["duplicates"] += 1
             return Receipt.STALE
         if word.verdict is Verdict.DONE:
-            job.succeed(record.index, word.result)
-            self._seen[job.spec.task_class]["done"] += 1
+            self._succeed(job, word)
         elif word.verdict is Verdict.RETRY and record.attempts + 1 < job.spec.max_attempts:
             job.counts["attempts"] += 1
             if job.is_open:
@@ -482,18 +450,29 @@ class MemoryQueue(TaskQueue):
         else:
             verdict = Verdict.LOST if word.verdict is Verdict.LOST else Verdict.FAILED
             record.attempts += word.verdict is Verdict.RETRY
-            job.give_up(Detail(record, verdict, word.code, word.result, worker))
-            self._seen[job.spec.task_class][verdict.value] += 1
+            self._give_up(job, Detail(record, verdict, word.code, word.result, worker))
         return Receipt.ACCEPTED
 
-    def _release(self, job: str, held: _Held) -> None:
+    def _spend(self, job: MemoryJob, word: Settled) -> None:
+        job.busy_seconds += word.busy_seconds
+        self._tally.worked(job.spec.task_class, word.busy_seconds)
+
+    def _succeed(self, job: MemoryJob, word: Settled) -> None:
+        job.succeed(word.claim.index, word.result)
+        self._tally.note(job.spec.task_class, "done")
+
+    def _give_up(self, job: MemoryJob, detail: Detail) -> None:
+        job.give_up(detail)
+        self._tally.note(job.spec.task_class, detail.verdict.value)
+
+    def _release(self, job: str, held: Held) -> None:
         known = self._jobs.get(job)
         if known is not None:
             known.running -= 1
             known.counts["interrupted"] += held.begun
             self._routing.put_back(known, held.record)
 
-    def _lose(self, job: str, held: _Held, worker: str, now: float) -> bool | None:
+    def _lose(self, job: str, held: Held, worker: str, now: float) -> bool | None:
         """Take a task from a dead worker. True if it is tried again, False if it is given up, None if it is nothing."""
         known = self._jobs.get(job)
         if known is None:
@@ -509,60 +488,43 @@ class MemoryQueue(TaskQueue):
         known.counts["losses"] += held.begun
         known.counts["deliveries"] += 1
         if record.deliveries >= known.spec.max_deliveries or (held.begun and record.losses >= known.spec.max_losses):
-            known.give_up(Detail(record, Verdict.LOST, WORKERS_DIED, b"", worker))
-            self._seen[known.spec.task_class]["lost"] += 1
+            self._give_up(known, Detail(record, Verdict.LOST, WORKERS_DIED, b"", worker))
             self._conclude(known, now)
             return False
-        if record.losses >= _SUSPECT:
+        if record.losses >= SUSPECT:
             known.pending.append(record)
             self._routing.offer(known, 1)
         else:
             self._routing.put_back(known, record)
-        self._seen[known.spec.task_class]["requeued"] += 1
+        self._tally.note(known.spec.task_class, "requeued")
         return True
 
     def _promote(self, now: float) -> None:
         waiting = [(when, job, index) for job in self._jobs.values() for index, (when, _) in job.retrying.items()]
         due = sorted((when, f"{job.spec.id}|{index}", job, index) for when, job, index in waiting if when <= now)
-        for _, _, job, index in due[:_PROMOTED]:
+        for _, _, job, index in due[:PROMOTED]:
             job.pending.append(job.retrying.pop(index)[1])
             self._routing.offer(job, 1)
-            self._seen[job.spec.task_class]["retried"] += 1
+            self._tally.note(job.spec.task_class, "retried")
 
     def _conclude(self, job: MemoryJob, now: float) -> None:
         job.conclude(now)
         if job.state is not JobState.RUNNING:
             self._routing.withdraw(job)
 
-    def _mark(self, worker: str, begun: Sequence[Claim]) -> None:
-        known = self._workers.get(worker)
-        for claim in begun if known else ():
-            held = known.held.get((claim.job, claim.index)) if known else None
-            if held is not None and held.epoch == claim.epoch:
-                held.begun = True
-
-    def _renew(self, worker: _Worker, now: float) -> None:
+    def _renew(self, worker: MemoryWorker, now: float) -> None:
         self._heard(worker.lease_seconds, now)
         worker.lease_end = now + worker.lease_seconds
         worker.beat = now
 
     def _heard(self, lease_seconds: float, now: float) -> None:
         """Somebody lives. If nobody did for a while, we were away: give everybody time to come back."""
-        if now - self._last_beat > _SILENCE * lease_seconds or now < self._last_beat:
+        if now - self._last_beat > SILENCE * lease_seconds or now < self._last_beat:
             self._reap_after = now + lease_seconds
         if now < self._last_beat:  # the clock was set back, or a lease would end hours after its worker
             for worker in self._workers.values():
                 worker.lease_end = now + worker.lease_seconds
         self._last_beat = now
-
-    def _add_time(self, job: MemoryJob, word: Settled) -> None:
-        job.busy_seconds += word.busy_seconds
-        self._note_time(job, "busy", "d", DURATION_BOUNDS_SECONDS, word.busy_seconds)
-
-    def _note_time(self, job: MemoryJob, what: str, letter: str, bounds: Sequence[float], seconds: float) -> None:
-        seen = self._seen[job.spec.task_class]
-        seen[what] += round(seconds * 1000)
-        seen[f"{letter}{bisect.bisect_left(bounds, seconds)}"] += 1
 
     def _slots(self) -> dict[str, int]:
         """Count the slots that can take each class of tasks."""
@@ -603,14 +565,6 @@ class MemoryQueue(TaskQueue):
                 del self._jobs[name]
 
 
-def _claim_of(job: str, held: _Held, now: float) -> Claim:
-    record = held.record
-    waited = now - record.queued
-    return Claim(
-        job, record.index, held.epoch, record.attempts, record.losses, record.deliveries, waited, record.payload
-    )
-
-
 def _live(job: str, record: Record, state: TaskState, worker: str = "") -> TaskStatus:
     return TaskStatus(
         job=job,
@@ -628,22 +582,3 @@ def _failure(job: str, detail: Detail) -> TaskStatus:
     state = TaskState.LOST if detail.verdict is Verdict.LOST else TaskState.FAILED
     live = _live(job, detail.record, state, detail.worker)
     return replace(live, code=detail.code, result=detail.result)
-
-
-def _status_of(worker: _Worker, now: float, *, lost: bool) -> WorkerStatus:
-    spec = worker.spec
-    return WorkerStatus(
-        id=spec.id,
-        name=spec.name,
-        labels=spec.labels,
-        routing=spec.routing,
-        slots=spec.slots,
-        host=spec.host,
-        pid=spec.pid,
-        version=spec.version,
-        state="lost" if lost or worker.lease_end < now else worker.load.state,
-        held=len(worker.held),
-        load=worker.load,
-        age_seconds=now - worker.since,
-        beat_seconds=now - worker.beat,
-    )

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from imgpipe.errors import BadOption
+from imgpipe.queue import DEFAULT_NAMESPACE
 from imgpipe.queue._redis_words import (
     begun_words,
     claim_of,
@@ -27,6 +28,7 @@ from imgpipe.queue.base import TaskQueue
 from imgpipe.queue.checks import check_file, check_items, check_settled, conflict
 from imgpipe.queue.connection import Connection, QueueFull
 from imgpipe.queue.health import examine, measure
+from imgpipe.queue.limits import LOST_SECONDS
 from imgpipe.queue.values import (
     Beat,
     Claim,
@@ -54,11 +56,8 @@ if TYPE_CHECKING:
     from imgpipe.queue.health import Finding
     from imgpipe.queue.values import FileKind, Item, JobSpec, Settled, WorkerSpec
 
-DEFAULT_NAMESPACE = "default"
 _FILE_SECONDS = 24 * 3600
-_LOST_SECONDS = 600.0  # as in reap.lua
 _NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_KINDS = ("j:", "q:", "rt:", "in:", "done:", "failed:", "res:", "rbell:", "f:", "c:")
 
 
 class RedisQueue(TaskQueue):
@@ -73,7 +72,6 @@ class RedisQueue(TaskQueue):
         fifo = "task_queue" if namespace == DEFAULT_NAMESPACE else f"{{{namespace}}}:task_queue"
         self._redis = Connection(url, self._prefix, fifo)
         self._clock = clock
-        self._windows: dict[str, int] = {}
 
     def examine(self) -> list[Finding]:
         """Judge the server: whether it can be trusted with tasks."""
@@ -99,7 +97,6 @@ class RedisQueue(TaskQueue):
         state = self._script("create", spec.id, digest, spec.task_class, len(settings), *flat(settings))
         if state:
             raise conflict(spec.id, JobState(state.decode()))
-        self._windows[spec.id] = spec.window
         status = self.status(spec.id)
         if status is None:  # it was cancelled and forgotten in this very moment
             return self.create(spec)
@@ -108,27 +105,17 @@ class RedisQueue(TaskQueue):
     def submit(self, job: str, items: Sequence[Item], *, after: int = 0, last: bool = False) -> Submitted:
         """Hand over items."""
         check_items(items)
-        if job not in self._windows:
-            window = self._redis.command("HGET", self._key("j:", job), "window")
-            if window is None:
-                return Submitted(SubmitKind.CLOSED)
-            self._windows[job] = int(window)
-        flat = [part for item in items for part in (item.index, item.payload)]
+        words = [part for item in items for part in (item.index, item.payload)]
         try:
-            answer = self._script("submit", job, after, int(last), self._windows[job], len(items), *flat)
+            answer = self._script("submit", job, after, int(last), len(items), *words)
         except QueueFull:
             return Submitted(SubmitKind.FULL, after)
         return Submitted(SubmitKind(answer[0].decode()), *(int(number) for number in answer[1:]))
 
     def results(self, job: str, count: int, *, start: int = 0) -> Results:
         """Return results by their number."""
-        key, results = self._key("j:", job), self._key("res:", job)
-        first, dropped = (int(value or 0) for value in self._redis.command("HMGET", key, "first", "dropped"))
-        skip = max(start - first, 0)
-        (first, dropped), records = self._redis.together(
-            [["HMGET", key, "first", "dropped"], ["LRANGE", results, skip, skip + count - 1]]
-        )
-        return Results(int(first or 0) + skip, tuple(result_of(record) for record in records), int(dropped or 0))
+        first, dropped, records = self._script("results", job, start, count)
+        return Results(first, tuple(result_of(record) for record in records), dropped)
 
     def forget(self, job: str, before: int) -> None:
         """Forget results."""
@@ -308,7 +295,7 @@ class RedisQueue(TaskQueue):
         )
         now = self._now(seconds, micro)
         ends: dict[bytes, float] = {worker: float(end) for worker, end in pairs(alive).items()}
-        recent = [worker for worker, when in pairs(lost).items() if now - float(when) < _LOST_SECONDS * 1000]
+        recent = [worker for worker, when in pairs(lost).items() if now - float(when) < LOST_SECONDS * 1000]
         ids = [*ends, *(worker for worker in recent if worker not in ends)][:count]
         commands = [part for id_ in ids for part in (["HGETALL", self._prefix.encode() + b"w:" + id_],
                                                      ["HLEN", self._prefix.encode() + b"run:" + id_])]  # fmt: skip
@@ -323,8 +310,8 @@ class RedisQueue(TaskQueue):
         """Return the classes of tasks."""
         jobs = [status for status in self.jobs(1000) if not status.is_over]
         workers = [worker for worker in self.workers() if worker.is_alive]
-        heads = self._redis.together([["LINDEX", self._key("q:", job.id), 0] for job in jobs]) if jobs else []
-        seconds, micro = self._redis.command("TIME")
+        commands = [["LINDEX", self._key("q:", job.id), 0] for job in jobs]
+        (seconds, micro), *heads = self._redis.together([["TIME"], *commands])
         now = self._now(seconds, micro)
         classes = []
         for name in sorted({job.task_class for job in jobs}):
@@ -352,13 +339,7 @@ class RedisQueue(TaskQueue):
 
     def purge(self, job: str) -> bool:
         """Forget a job that is over."""
-        status = self.status(job)
-        if status is None or not status.is_over:
-            return False
-        self._redis.together(
-            [["UNLINK", *(self._key(kind, job) for kind in _KINDS)], ["ZREM", self._prefix + "jobs", job]]
-        )
-        return True
+        return bool(self._script("purge", job))
 
     def fsck(self, job: str) -> list[str]:
         """Count anew, compare, repair."""

@@ -1,7 +1,7 @@
--- claim(worker, w, want, starting): returns a flat list of job and epoch|begun|record; at most 64 that were due for
--- another try are put to the end of their queue first.
+-- claim(worker, w, want, starting): returns a flat list of job and epoch|begun|record; some that were due for another
+-- try are put to the end of their queue first.
 local function claim(worker, w, want, starting)
-  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'retry', '-inf', NOW, 'LIMIT', 0, 64)) do
+  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'retry', '-inf', NOW, 'LIMIT', 0, PROMOTED)) do
     call('ZREM', P .. 'retry', id)
     local name, index = split_id(id)
     local record = call('HGET', P .. 'rt:' .. name, index)
@@ -16,7 +16,7 @@ local function claim(worker, w, want, starting)
   end
 
   local key = P .. 'run:' .. worker
-  want = math.min(want, 256, 512 - call('HLEN', key))
+  want = math.min(want, MOST_CLAIMS, MOST_HELD - call('HLEN', key))
   local taken, held = {}, {}
   if want <= 0 then return taken end
   local epoch = call('INCR', P .. 'epoch')
@@ -52,7 +52,7 @@ local function claim(worker, w, want, starting)
   -- turns.
   local function hand_out(class, slots)
     local ready, total, jobs = P .. 'r:' .. class, 0, {}
-    for _, name in ipairs(call('ZRANGE', ready, 0, 7)) do
+    for _, name in ipairs(call('ZRANGE', ready, 0, LOOKED_AT - 1)) do
       local waiting = call('LLEN', P .. 'q:' .. name)
       local j = job(name)
       if waiting == 0 or not j or j.state ~= 'running' then
@@ -83,7 +83,7 @@ local function claim(worker, w, want, starting)
 
   if w.routing == 'fifo' then
     local aside = {}
-    for _ = 1, 256 do
+    for _ = 1, MOST_CLAIMS do
       local name = want > 0 and call('RPOP', FIFO)
       if not name then break end
       local j = job(name)

@@ -1,4 +1,5 @@
--- What all scripts share: names of keys, the time, jobs, counts, the ways in and out of a job's list.
+-- What all scripts share: names of keys, the time, jobs, counts, the ways in and out of a job's list. Names in capital
+-- letters that are not made here are those of imgpipe/queue/limits.py.
 --
 -- KEYS[1] <prefix>meta   KEYS[2] the list of the teaching mode
 -- ARGV[1] the time in ms, '' for the server's own; the rest belongs to the script, which reads it with arg() and num().
@@ -68,8 +69,6 @@ local function count(name, what, by)
 end
 
 -- What happened to tasks of a class, for those who watch: numbers that only go up.
-local DURATIONS = { 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 120000 }
-local WAITS = { 10, 50, 100, 500, 1000, 5000, 10000, 30000, 60000, 300000, 1800000 }
 local seen = {}
 local function note(class, what, by)
   local field = class .. '|' .. what
@@ -165,16 +164,16 @@ local function tell(name, index, verdict, result)
     unread[name] = call('LLEN', key)
     ring(P .. 'rbell:' .. name)
   end
-  if unread[name] < 100000 then
+  if unread[name] < MOST_UNREAD then
     unread[name] = call('RPUSH', key, index .. '|' .. verdict .. '|' .. result)
   else
     count(name, 'dropped', 1)
   end
 end
 
--- look(name, j, bad, code): pause a job that fails as a whole, as far as its first 50 results tell.
+-- look(name, j, bad, code): pause a job that fails as a whole, as far as its first results tell.
 local function look(name, j, bad, code)
-  if j.seen >= 50 then return end
+  if j.seen >= BREAKER_RESULTS then return end
   j.seen = j.seen + 1
   count(name, 'seen', 1)
   if not bad then return end
@@ -203,7 +202,7 @@ local function give_up(name, j, index, record, verdict, code, result, worker)
   note(j.needs, verdict, 1)
   call('HINCRBY', P .. 'c:' .. name, code, 1)
   local key = P .. 'f:' .. name
-  if call('HLEN', key) < 10000 then
+  if call('HLEN', key) < MOST_DETAILS then
     call('HSET', key, index, verdict .. '|' .. code .. '|' .. worker .. '|' .. #record .. '|' .. record .. result)
   end
   if verdict == 'failed' then look(name, j, true, code) end
@@ -236,7 +235,7 @@ end
 -- heard(lease): somebody lives. If nobody did for a while, Redis was away, and everybody gets time to come back.
 local function heard(lease)
   local last = tonumber(call('HGET', P .. 'ctl', 'beat') or '0')
-  if NOW - last > 0.4 * lease or NOW < last then
+  if NOW - last > SILENCE * lease or NOW < last then
     call('HSET', P .. 'ctl', 'after', NOW + lease)
     if NOW < last then -- the server's clock was set back, or a lease would end hours after its worker
       for _, worker in ipairs(call('ZRANGE', P .. 'w', 0, -1)) do

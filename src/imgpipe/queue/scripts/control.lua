@@ -11,7 +11,7 @@ if verb == 'pause' and j.state == 'running' then
   call('ZREM', P .. 'r:' .. j.needs, name)
 elseif verb == 'resume' and j.state == 'paused' then
   j.state = 'running'
-  call('HSET', key, 'state', 'running', 'why', '', 'seen', 1000000) -- whoever resumes it has looked
+  call('HSET', key, 'state', 'running', 'why', '', 'seen', BREAKER_RESULTS) -- whoever resumes it has looked
   local waiting = call('LLEN', P .. 'q:' .. name)
   if waiting > 0 then
     offer(name, j)

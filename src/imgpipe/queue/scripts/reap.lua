@@ -2,7 +2,7 @@
 -- Returns {} if there is none, else {worker, tasks put back, tasks given up}
 drain_even_if_full()
 local beat, lease, after = unpack(call('HMGET', P .. 'ctl', 'beat', 'lease', 'after'))
-if not beat or NOW < tonumber(after or '0') or NOW - beat > 0.4 * lease then return {} end
+if not beat or NOW < tonumber(after or '0') or NOW - beat > SILENCE * lease then return {} end
 local worker = call('ZRANGEBYSCORE', P .. 'w', '-inf', NOW, 'LIMIT', 0, 1)[1]
 if not worker then return {} end
 local name_of_worker = call('HGET', P .. 'w:' .. worker, 'name') or worker
@@ -24,12 +24,10 @@ for i = #held - 1, 1, -2 do -- the first that was taken becomes the first again
       count(name, 'deliveries', 1)
       record = table.concat({ of, attempts, losses, deliveries, rest }, '|')
       if deliveries >= j.max_deliveries or (begun == '1' and losses >= j.max_losses) then
-        give_up(name, j, index, record, 'lost', 'WORKERS_DIED', '', name_of_worker)
+        give_up(name, j, index, record, 'lost', WORKERS_DIED, '', name_of_worker)
         lost = lost + 1
       else
-        -- A task that two workers have not survived waits until the others are done: if it is to blame, it kills the
-        -- next one later; if it is not, it is less likely to be there again when somebody kills workers.
-        if losses >= 2 then push_tail(name, j, { record }) else put_back(name, j, index, record) end
+        if losses >= SUSPECT then push_tail(name, j, { record }) else put_back(name, j, index, record) end
         note(j.needs, 'requeued', 1)
         back = back + 1
       end
@@ -40,9 +38,9 @@ call('ZREM', P .. 'w', worker)
 call('HDEL', P .. 'idle', worker)
 call('DEL', P .. 'run:' .. worker, P .. 'bell:' .. worker)
 call('HSET', P .. 'w:' .. worker, 'beat', NOW)
-call('EXPIRE', P .. 'w:' .. worker, 600)
+call('EXPIRE', P .. 'w:' .. worker, LOST_SECONDS)
 call('ZADD', P .. 'lost', NOW, worker)
-call('ZREMRANGEBYSCORE', P .. 'lost', '-inf', NOW - 600000)
+call('ZREMRANGEBYSCORE', P .. 'lost', '-inf', NOW - 1000 * LOST_SECONDS)
 note('', 'lost_workers', 1)
 write_counts()
 for name in pairs(touched) do conclude(name) end

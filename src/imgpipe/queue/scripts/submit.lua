@@ -1,12 +1,13 @@
 -- Hand over items. Those that are in already are ignored, so it can be said again when the answer was lost.
--- ARGV: job, after, last (0 or 1), window, number of items, index, payload, ...
+-- ARGV: job, after, last (0 or 1), number of items, index, payload, ...
 -- Returns {'accepted' | 'full' | 'gap' | 'closed', next, room, added}
 -- With items, it begins with a write that a full Redis refuses, so nothing is half done then.
-local name, after, last, window, items = arg(), num(), arg(), num(), num()
+local name, after, last, items = arg(), num(), arg(), num()
 local j = job(name)
 if not j or not is_open(j.state) then return { 'closed', 0, 0, 0 } end
 local key, bits = P .. 'j:' .. name, P .. 'in:' .. name
-local next = tonumber(call('HGET', key, 'next'))
+local settings = call('HMGET', key, 'next', 'window')
+local next, window = tonumber(settings[1]), tonumber(settings[2])
 local room = math.max(window - call('LLEN', P .. 'q:' .. name), 0)
 if after > next then return { 'gap', next, room, 0 } end
 if items == 0 then drain_even_if_full() end

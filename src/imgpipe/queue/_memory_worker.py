@@ -1,0 +1,74 @@
+"""MemoryWorker: one worker of a MemoryQueue: its lease, what it says of itself, and the tasks in its hands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from imgpipe.queue.values import Claim, Load, WorkerStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgpipe.queue._memory_job import Record
+    from imgpipe.queue.values import WorkerSpec
+
+
+@dataclass(slots=True)
+class Held:
+    """A task in a worker's hands."""
+
+    record: Record
+    epoch: int
+    begun: bool
+
+    def claim(self, job: str, now: float) -> Claim:
+        """Return it as the worker sees it."""
+        it = self.record
+        return Claim(job, it.index, self.epoch, it.attempts, it.losses, it.deliveries, now - it.queued, it.payload)
+
+
+@dataclass(slots=True)
+class MemoryWorker:
+    """A worker. `held` are its tasks by job and index, `bell` tells that there may be something for it to claim."""
+
+    spec: WorkerSpec
+    lease_seconds: float
+    lease_end: float
+    since: float
+    beat: float
+    load: Load = field(default_factory=Load)
+    command: Literal["", "drain", "stop"] = ""
+    held: dict[tuple[str, int], Held] = field(default_factory=dict)
+    bell: bool = False
+
+    def holds(self, claim: Claim) -> Held | None:
+        """Return the task of a claim, if it is still this very claim."""
+        held = self.held.get((claim.job, claim.index))
+        return held if held is not None and held.epoch == claim.epoch else None
+
+    def mark(self, begun: Sequence[Claim]) -> None:
+        """Note that tasks have begun."""
+        for claim in begun:
+            held = self.holds(claim)
+            if held is not None:
+                held.begun = True
+
+    def status(self, now: float, *, lost: bool) -> WorkerStatus:
+        """Return what everybody may see of it."""
+        spec = self.spec
+        return WorkerStatus(
+            id=spec.id,
+            name=spec.name,
+            labels=spec.labels,
+            routing=spec.routing,
+            slots=spec.slots,
+            host=spec.host,
+            pid=spec.pid,
+            version=spec.version,
+            state="lost" if lost or self.lease_end < now else self.load.state,
+            held=len(self.held),
+            load=self.load,
+            age_seconds=now - self.since,
+            beat_seconds=now - self.beat,
+        )
