@@ -10,13 +10,14 @@ import sys
 import sysconfig
 import tempfile
 import warnings
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import click
 
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption, QueueRefused, QueueUnavailable
+from imgpipe.queue.health import Finding as Check
 from imgpipe_cli.codes import ExitCode
 from imgpipe_cli.show import size, symbols
 
@@ -29,16 +30,6 @@ _SAFE_PILLOW = (12, 3)  # below, decoders have published holes
 _FREE_BYTES = 1_000_000_000  # of disk and of memory: below, large pictures may not fit
 _OPEN_FILES = 256
 _WHEEL = "pip install --force-reinstall --only-binary :all: pillow"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at: what was found, and what to do unless it is ok."""
-
-    name: str
-    state: Literal["ok", "warn", "fail"]
-    found: str
-    remedy: str = ""
 
 
 @click.command("doctor", short_help="Check what imgpipe relies on, and say how to mend it.")
@@ -226,7 +217,7 @@ def _redis_server(url: str) -> list[Check]:
 
     queue = RedisQueue(url)
     try:
-        return [Check(f"redis {it.name}", it.state, it.found, it.remedy) for it in queue.examine()]
+        return [replace(check, name=f"redis {check.name}") for check in queue.examine()]
     except (QueueUnavailable, QueueRefused) as error:
         return [Check("redis server", "fail", str(error), "start it, or correct --redis")]
     finally:

@@ -11,12 +11,27 @@ from imgpipe.pictures.staging import discard_open
 from imgpipe_cli.codes import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
+    Handler = Callable[[int, FrameType | None], None]
+
+ENDS = (signal.SIGINT, signal.SIGTERM)
+"""The signals by which a command is asked to end."""
 
 FINISHING = "stopping: finishing the pictures in work (Ctrl-C again to drop them)"
 DROPPED = "dropped what was in work; nothing half-written is left"
+
+
+@contextlib.contextmanager
+def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
+    """Let signals have handlers for the `with` block."""
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class Interrupt:
@@ -40,15 +55,9 @@ class Interrupt:
         """Return why to stop, or ""."""
         return "" if self.code is None else "interrupted"
 
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> contextlib.AbstractContextManager[None]:
         """Handle SIGINT and SIGTERM for the `with` block."""
-        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        return handled(dict.fromkeys(ENDS, self._handle))
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame

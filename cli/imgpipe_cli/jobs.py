@@ -158,10 +158,10 @@ def cancel_command(url: str, namespace: str, why: str, job: str) -> None:
 @_job
 def pause_command(url: str, namespace: str, why: str, job: str) -> None:
     """Hand out nothing more of a job; what is in work is finished."""
-    from imgpipe.queue.explain import BY_HAND  # noqa: PLC0415 - numpy and Pillow
+    from imgpipe.queue.explain import by_hand  # noqa: PLC0415 - numpy and Pillow
 
     with opened(url, namespace) as queue:
-        _control(queue, find_job(queue, job), "pause", f"{BY_HAND}, {why}" if why else BY_HAND)
+        _control(queue, find_job(queue, job), "pause", by_hand(why))
 
 
 @jobs_command.command("resume")

@@ -59,13 +59,13 @@ def stats_command(url: str, namespace: str, as_json: bool) -> None:
 @click.option("--why", default="", help="What to tell those who wait.")
 def pause_command(url: str, namespace: str, why: str) -> None:
     """Pause every job that runs; what is in work is finished. Jobs that come later are not paused."""
-    from imgpipe.queue.explain import BY_HAND  # noqa: PLC0415 - numpy and Pillow
+    from imgpipe.queue.explain import by_hand  # noqa: PLC0415 - numpy and Pillow
     from imgpipe.queue.values import JobState  # noqa: PLC0415 - the same
 
     with opened(url, namespace) as queue:
         jobs = [job.id for job in queue.jobs(_MOST_JOBS) if job.state is JobState.RUNNING]
         for job in jobs:
-            queue.control(job, "pause", f"{BY_HAND}, {why}" if why else BY_HAND)
+            queue.control(job, "pause", by_hand(why))
     click.echo(f"{len(jobs)} jobs are paused")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from imgpipe.display import display_name
 from imgpipe.errors import BadOption, PictureError
 from imgpipe.pictures.staging import discard_open
 from imgpipe_cli.codes import ExitCode
+from imgpipe_cli.interrupt import ENDS, handled
 from imgpipe_cli.modules import import_user_filters
 
 if TYPE_CHECKING:
@@ -107,12 +107,8 @@ class _Stopping:
     @contextlib.contextmanager
     def listening(self) -> Iterator[_Stopping]:
         """Handle SIGINT and SIGTERM for the `with` block."""
-        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with handled(dict.fromkeys(ENDS, self._handle)):
             yield self
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         if self._has_begun or self.server is None:
@@ -141,9 +137,8 @@ def _queue(settings: WebSettings, given: dict[str, Any]) -> Iterator[Broker]:
     """Open the queue for the `with` block: a Redis, which need not be there yet, or one in memory with its workers."""
     from imgpipe.queue.memory import MemoryQueue  # noqa: PLC0415 - only what is used is loaded
     from imgpipe.web.broker import Broker, RedisBroker  # noqa: PLC0415 - the same
-    from imgpipe.web.own_workers import ALL, OwnWorkers  # noqa: PLC0415 - the same
-    from imgpipe_cli.up import kinds_of  # noqa: PLC0415 - the same
-    from imgpipe_cli.worker import labels_of  # noqa: PLC0415 - the same
+    from imgpipe.web.own_workers import OwnWorkers  # noqa: PLC0415 - the same
+    from imgpipe_cli.worker import kinds_of, labels_of  # noqa: PLC0415 - the same
 
     url, capabilities = given["url"], given["capabilities"]
     if url and capabilities:
@@ -157,7 +152,7 @@ def _queue(settings: WebSettings, given: dict[str, Any]) -> Iterator[Broker]:
             yield broker
         return
     queue = MemoryQueue()
-    labels = [ALL] if capabilities is None else [labels_of(kind) for kind in kinds_of(capabilities)]
+    labels = [labels_of(kind) for kind in kinds_of("all" if capabilities is None else capabilities)]
     workers = OwnWorkers(queue, labels, settings, _log)
     workers.start()
     try:

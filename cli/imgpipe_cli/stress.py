@@ -15,6 +15,7 @@ import click
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption, QueueUnavailable
 from imgpipe_cli.codes import ExitCode
+from imgpipe_cli.interrupt import ENDS, handled
 from imgpipe_cli.modules import import_user_filters
 from imgpipe_cli.show import symbols
 from imgpipe_cli.stress_options import POSITIVE, RAMP, stress_options
@@ -191,12 +192,8 @@ class _Stopping:
     @contextlib.contextmanager
     def listening(self) -> Iterator[_Stopping]:
         """Handle SIGINT and SIGTERM for the `with` block."""
-        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with handled(dict.fromkeys(ENDS, self._handle)):
             yield self
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -127,15 +127,10 @@ def _http_target(given: dict[str, Any], recipes: list[Recipe], book: Book) -> Ht
 
 
 def _fleet(given: dict[str, Any]) -> Fleet:
-    from imgpipe.queue.values import check_labels  # noqa: PLC0415 - only what is used is loaded
-    from imgpipe.stress.fleet import Fleet  # noqa: PLC0415 - the same
-    from imgpipe_cli.up import kinds_of  # noqa: PLC0415 - the same
-    from imgpipe_cli.worker import labels_of  # noqa: PLC0415 - the same
+    from imgpipe.stress.fleet import Fleet  # noqa: PLC0415 - only what is used is loaded
+    from imgpipe_cli.worker import kinds_of  # noqa: PLC0415 - the same
 
-    kinds = kinds_of(given["own_fleet"])
-    for kind in kinds:
-        check_labels(labels_of(kind))
-    return Fleet(kinds, slots=given["slots"], modules=given["import_modules"])
+    return Fleet(kinds_of(given["own_fleet"]), slots=given["slots"], modules=given["import_modules"])
 
 
 def _check_host(option: str, url: str, given: dict[str, Any]) -> None:

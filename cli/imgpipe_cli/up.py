@@ -14,6 +14,7 @@ import click
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption
 from imgpipe_cli.codes import ExitCode
+from imgpipe_cli.interrupt import ENDS, handled
 from imgpipe_cli.options import WORKERS
 
 if TYPE_CHECKING:
@@ -126,12 +127,8 @@ class _Stopping:
     @contextlib.contextmanager
     def listening(self) -> Iterator[_Stopping]:
         """Handle SIGINT and SIGTERM for the `with` block."""
-        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with handled(dict.fromkeys(ENDS, self._handle)):
             yield self
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -143,12 +140,9 @@ class _Stopping:
 def _planned(capabilities: str, slots: int | None, namespace: str, more: dict[str, Any]) -> dict[str, list[str]]:
     """Return the workers by name, with their arguments."""
     from imgpipe.machine import usable_cores  # noqa: PLC0415 - loads psutil
-    from imgpipe.queue.values import check_labels  # noqa: PLC0415 - only what is used is loaded
-    from imgpipe_cli.worker import labels_of  # noqa: PLC0415 - the same
+    from imgpipe_cli.worker import kinds_of  # noqa: PLC0415 - the same
 
     kinds = kinds_of(capabilities)
-    for kind in kinds:
-        check_labels(labels_of(kind))
     each = slots or max(usable_cores() // len(kinds), 1)
     common = ["-j", str(each), "--namespace", namespace, "--routing", more["routing"]]
     roots = list(more["roots"])
@@ -157,14 +151,6 @@ def _planned(capabilities: str, slots: int | None, namespace: str, more: dict[st
     common += [word for root in roots for word in ("--root", root)]
     common += [word for module in more["import_modules"] for word in ("--import", module)]
     return {f"worker-{number}": ["--capabilities", kind, *common] for number, kind in enumerate(kinds, start=1)}
-
-
-def kinds_of(capabilities: str) -> list[str]:
-    """Return what each worker of a list can run, as `imgpipe worker` takes it. Raises `BadOption`."""
-    kinds = [kind.strip().replace("+", ",") for kind in capabilities.split(",") if kind.strip()]
-    if not kinds:
-        raise BadOption("workers", capabilities, "a worker or more, as io,cpu,all")
-    return kinds
 
 
 def _make_folder(name: str, folder: str) -> None:

@@ -19,6 +19,7 @@ import click
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption
 from imgpipe_cli.codes import ExitCode
+from imgpipe_cli.interrupt import handled
 from imgpipe_cli.modules import import_user_filters
 from imgpipe_cli.options import BYTES, WORKERS
 from imgpipe_cli.progress import SCHEMA
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from imgpipe.children.sandbox import Sandbox
     from imgpipe.worker import Event, Summary, Worker, WorkerSettings
 
-_ALL = ("io", "cpu")
 _SECONDS = click.FloatRange(0, min_open=True)
 
 
@@ -158,16 +158,14 @@ def _signals(worker: Worker) -> Iterator[_Ending]:
     handlers = {"SIGINT": ending.handle, "SIGTERM": ending.handle, "SIGUSR1": ending.quiet,
                 "SIGQUIT": ending.ask_children}  # fmt: skip
     numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
-    previous = {number: signal.signal(number, handler) for number, handler in numbers.items()}
-    if hasattr(signal, "SIGQUIT"):
-        faulthandler.register(signal.SIGQUIT, file=2, chain=True)
-    try:
-        yield ending
-    finally:
+    with handled(numbers):
         if hasattr(signal, "SIGQUIT"):
-            faulthandler.unregister(signal.SIGQUIT)
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+            faulthandler.register(signal.SIGQUIT, file=2, chain=True)
+        try:
+            yield ending
+        finally:
+            if hasattr(signal, "SIGQUIT"):
+                faulthandler.unregister(signal.SIGQUIT)
 
 
 def _settings(given: dict[str, Any]) -> WorkerSettings:
@@ -192,11 +190,25 @@ def _settings(given: dict[str, Any]) -> WorkerSettings:
 
 
 def labels_of(text: str) -> frozenset[str]:
-    """Return the labels that `--capabilities` names; `all` is io and cpu."""
+    """Return the labels that `--capabilities` names; `all` is io and cpu. Raises `BadOption`."""
+    from imgpipe.queue.values import ALL, check_labels  # noqa: PLC0415 - only what is used is loaded
+
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise BadOption("capabilities", text, "io, cpu, all, or labels with commas between them")
-    return frozenset(label for name in names for label in (_ALL if name == "all" else (name,)))
+    labels = frozenset(label for name in names for label in (ALL if name == "all" else (name,)))
+    check_labels(labels)
+    return labels
+
+
+def kinds_of(capabilities: str) -> list[str]:
+    """Return what each worker of a list can run, as `--capabilities` takes it. Raises `BadOption`."""
+    kinds = [kind.strip().replace("+", ",") for kind in capabilities.split(",") if kind.strip()]
+    if not kinds:
+        raise BadOption("workers", capabilities, "a worker or more, as io,cpu,all")
+    for kind in kinds:
+        labels_of(kind)
+    return kinds
 
 
 def _sandbox(roots: tuple[str, ...], modules: tuple[str, ...]) -> Sandbox:

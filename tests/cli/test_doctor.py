@@ -19,8 +19,9 @@ from imgpipe.errors import BadOption
 from imgpipe.filters import _opencv, registry
 from imgpipe.pictures import turbo, vips
 from imgpipe.queue import server
+from imgpipe.queue.health import Finding as Check
 from imgpipe_cli import doctor
-from imgpipe_cli.doctor import Check, gather
+from imgpipe_cli.doctor import gather
 from imgpipe_cli.main import main
 
 if TYPE_CHECKING:

@@ -42,6 +42,11 @@ def why_waiting(status: JobStatus, classes: Sequence[ClassStatus], workers: Sequ
     return f"{waiting} {'picture waits' if waiting == 1 else 'pictures wait'}{since}: {reason}; live: {_counted(live)}"
 
 
+def by_hand(why: str) -> str:
+    """Return what to note of a job that somebody pauses."""
+    return f"{BY_HAND}, {why}" if why else BY_HAND
+
+
 def was_stopped_by_breaker(status: JobStatus) -> bool:
     """Whether a job is paused because most of its first results were failures."""
     return status.state is JobState.PAUSED and not status.why.startswith(BY_HAND)

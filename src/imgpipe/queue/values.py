@@ -29,6 +29,8 @@ MOST_RESULT_BYTES = 4096
 DURATION_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 WAIT_BOUNDS_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 COUNTED = ("enqueued", "retried", "requeued", "claimed", "done", "failed", "lost")
+ALL = frozenset({"io", "cpu"})
+"""The labels of a worker for all built-in filters."""
 ANY = "any"
 """The class of tasks that every worker can run."""
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from imgpipe.queue.base import TaskQueue
     from imgpipe.web.settings import WebSettings
 
-ALL = frozenset(("io", "cpu"))
-
 
 class OwnWorkers:
     """One worker for each of `labels`; they share the cores. Pictures are opened in children of this process.

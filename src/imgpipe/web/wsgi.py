@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from imgpipe.display import display_name
 from imgpipe.queue import DEFAULT_NAMESPACE
 from imgpipe.queue.memory import MemoryQueue
+from imgpipe.queue.values import ALL
 from imgpipe.web.app import App
 from imgpipe.web.broker import Broker, RedisBroker
 from imgpipe.web.dispatch import admit, answer, finish
 from imgpipe.web.folders import prepare
 from imgpipe.web.http import FilePart, Request, Response
-from imgpipe.web.own_workers import ALL, OwnWorkers
+from imgpipe.web.own_workers import OwnWorkers
 from imgpipe.web.problems import Refused
 from imgpipe.web.settings import from_environ
 from imgpipe.web.view import Later
