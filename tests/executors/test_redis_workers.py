@@ -138,7 +138,7 @@ def test_redis_dies_in_the_middle(own_redis, tmp_path, picture_file, keep_data):
 
 def test_a_worker_that_does_not_start(redis_binary):
     """Its last words are told."""
-    with pytest.raises(ExecutorError, match=r"does not start: .*no_such_module"):
+    with pytest.raises(ExecutorError, match=r"did not start: .*no_such_module"):
         EmbeddedExecutor(1, modules=["no_such_module"])
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import time
 from typing import TYPE_CHECKING
 
-from imgpipe.display import display_name
 from imgpipe.errors import ExecutorError
-from imgpipe.executors._patience import pause
-from imgpipe.executors.own_worker import OwnWorker
+from imgpipe.executors.own_worker import OwnWorker, await_workers, last_words
 from imgpipe.executors.queued import QueuedExecutor, keep_silent
 from imgpipe.queue import DEFAULT_NAMESPACE, open_queue
 from imgpipe.queue.server import RedisServer
@@ -19,13 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from imgpipe.executors.queued import QueuedOptions
-    from imgpipe.queue.base import TaskQueue
 
 _NAME = "worker-1"
-_START_SECONDS = 30.0
 _GRACE_SECONDS = 10.0
 _MOST_DEATHS = 5
-_LAST_WORDS = 3  # lines
 
 
 class EmbeddedExecutor(QueuedExecutor):
@@ -55,7 +49,7 @@ class EmbeddedExecutor(QueuedExecutor):
             stack.callback(lambda: self._worker.stop(_GRACE_SECONDS))
             queue = open_queue(self._url)
             stack.callback(queue.close)
-            self._wait_for_worker(queue)
+            await_workers(queue, [self._worker], self._log)
             super().__init__(queue, options, workers=workers, say=say)
             self._stack = stack.pop_all()
 
@@ -66,7 +60,7 @@ class EmbeddedExecutor(QueuedExecutor):
             return
         self._deaths += 1
         if self._deaths > _MOST_DEATHS:
-            raise ExecutorError(f"the worker dies again and again (exit code {code}): {self._last_words()}")
+            raise ExecutorError(f"the worker dies again and again (exit code {code}): {last_words(self._log)}")
         self._say(f"the worker has died (exit code {code}) and is started again")
         self._worker = self._start()
 
@@ -81,15 +75,3 @@ class EmbeddedExecutor(QueuedExecutor):
 
     def _start(self) -> OwnWorker:
         return OwnWorker(_NAME, self._url, self._arguments, output=self._log)
-
-    def _wait_for_worker(self, queue: TaskQueue) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while not queue.workers():
-            if self._worker.has_ended() is not None or time.monotonic() > deadline:
-                raise ExecutorError(f"the worker does not start: {self._last_words()}")
-            pause(0.02)
-
-    def _last_words(self) -> str:
-        self._log.seek(0)
-        lines = self._log.read().decode("utf-8", "replace").splitlines()
-        return display_name(" / ".join(lines[-_LAST_WORDS:])) or "it wrote no reason"

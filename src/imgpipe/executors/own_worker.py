@@ -7,15 +7,23 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
+from imgpipe.display import display_name
 from imgpipe.errors import ExecutorError
+from imgpipe.executors._patience import pause
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import IO
 
+    from imgpipe.queue.base import TaskQueue
+
+_START_SECONDS = 30.0
+_LOOK_SECONDS = 0.02
 _STOP_SECONDS = 5.0
+_LAST_WORDS = 3  # lines
 
 _LAUNCHER = """
 exec 3<&0
@@ -95,3 +103,19 @@ class OwnWorker:
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.write(b"\n")
             self.process.stdin.close()
+
+
+def await_workers(queue: TaskQueue, workers: Collection[OwnWorker], output: IO[bytes]) -> None:
+    """Wait until the queue knows them all. Raises `ExecutorError` with the end of their `output` if one ends before."""
+    names, deadline = {worker.name for worker in workers}, time.monotonic() + _START_SECONDS
+    while not names <= {worker.name for worker in queue.workers()}:
+        if any(worker.has_ended() is not None for worker in workers) or time.monotonic() > deadline:
+            raise ExecutorError(f"the worker{'s' * (len(names) > 1)} did not start: {last_words(output)}")
+        pause(_LOOK_SECONDS)
+
+
+def last_words(output: IO[bytes]) -> str:
+    """Return the last lines that workers have written, in one."""
+    output.seek(0)
+    lines = output.read().decode("utf-8", "replace").splitlines()
+    return display_name(" / ".join(lines[-_LAST_WORDS:])) or "no reason was written"

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import threading
-import time
 from typing import TYPE_CHECKING, Self
 
-from imgpipe.display import display_name
-from imgpipe.errors import ExecutorError
-from imgpipe.executors.own_worker import OwnWorker
+from imgpipe.executors.own_worker import OwnWorker, await_workers
 from imgpipe.queue import open_queue
 from imgpipe.queue.server import RedisServer
 
@@ -23,10 +19,7 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 3.0
 """Of its workers: shorter than usual, so that a run of a minute sees what happens after a death."""
 
-_START_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
-_LOOK_SECONDS = 0.05
-_LAST_WORDS = 3  # lines
 
 
 class Fleet:
@@ -60,7 +53,7 @@ class Fleet:
             stack.callback(self._stop_workers)
             for name in self._arguments:
                 self._launch(name)
-            self._wait_for_workers()
+            await_workers(self.queue, self._workers.values(), self._log)
             self._stack = stack.pop_all()
         return self
 
@@ -87,22 +80,9 @@ class Fleet:
     def _launch(self, name: str) -> None:
         self._workers[name] = OwnWorker(name, self.server.url, self._arguments[name], output=self._log)
 
-    def _wait_for_workers(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        pause = threading.Event()
-        while {worker.name for worker in self.queue.workers()} < self._arguments.keys():
-            if any(worker.has_ended() is not None for worker in self._workers.values()) or time.monotonic() > deadline:
-                raise ExecutorError(f"the workers do not start: {self._last_words()}")
-            pause.wait(_LOOK_SECONDS)
-
     def _stop_workers(self) -> None:
         living = [worker for worker in self._workers.values() if worker.has_ended() is None]
         for worker in living:
             worker.ask_to_end()
         for worker in living:
             worker.stop(_GRACE_SECONDS)
-
-    def _last_words(self) -> str:
-        self._log.seek(0)
-        lines = self._log.read().decode("utf-8", "replace").splitlines()
-        return display_name(" / ".join(lines[-_LAST_WORDS:])) or "they wrote no reason"

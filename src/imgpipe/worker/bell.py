@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from imgpipe.errors import QueueUnavailable
+from imgpipe.worker.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,31 +27,22 @@ class Bell:
     """
 
     def __init__(self, open_queue: Callable[[], TaskQueue], hands: Hands, seconds: float) -> None:
-        self._open_queue, self._hands, self._seconds = open_queue, hands, min(seconds, _LONGEST_SECONDS)
-        self._queue: TaskQueue | None = None
+        self._line, self._hands, self._seconds = Line(open_queue), hands, min(seconds, _LONGEST_SECONDS)
         self._ended = threading.Event()
 
     def run(self) -> None:
         """Ring until told to end."""
-        try:
+        with self._line:
             while not self._ended.is_set():
                 pause_seconds = _REST_SECONDS if self._hands.is_registered else _PAUSE_SECONDS
                 try:
                     if self._hands.is_registered:
-                        self._listen()
+                        self._line.queue().wait_for_work(self._hands.owner, self._seconds)
                 except QueueUnavailable:
                     pause_seconds = random.uniform(_PAUSE_SECONDS, _LONGEST_SECONDS)  # noqa: S311 - only to be not all at once
                 self._hands.ring()
                 self._ended.wait(pause_seconds)
-        finally:
-            if self._queue is not None:
-                self._queue.close()
 
     def end(self) -> None:
         """Have it stop, after what it is waiting for."""
         self._ended.set()
-
-    def _listen(self) -> None:
-        if self._queue is None:
-            self._queue = self._open_queue()
-        self._queue.wait_for_work(self._hands.owner, self._seconds)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from imgpipe.children.fence import fence_clock
 from imgpipe.errors import QueueUnavailable
+from imgpipe.worker.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,9 +42,8 @@ class Courier:
         is_stalled: Callable[[], bool],
         on_gone: Callable[[], None],
     ) -> None:
-        self._open_queue, self._hands, self._lease = open_queue, hands, lease
+        self._line, self._hands, self._lease = Line(open_queue), hands, lease
         self._runner, self._is_stalled, self._on_gone = runner, is_stalled, on_gone
-        self._queue: TaskQueue | None = None
         self._nudge = threading.Event()
         self._given_up = False
         self._unfit_in_a_row = 0
@@ -52,7 +52,7 @@ class Courier:
     def run(self) -> None:
         """Carry letters until the hands are closed and empty; then take leave."""
         failures = 0
-        try:
+        with self._line:
             while not self._given_up:
                 self.alive_at = time.monotonic()
                 if self._is_stalled():
@@ -73,9 +73,6 @@ class Courier:
                     failures += 1
                     self._nudge.wait(random.uniform(_SHORTEST_SECONDS, longest))  # noqa: S311 - only to be not all at once
                     self._nudge.clear()
-        finally:
-            if self._queue is not None:
-                self._queue.close()
 
     def nudge(self) -> None:
         """Have it try again now: the queue is there again."""
@@ -88,15 +85,10 @@ class Courier:
 
     def _take_leave(self) -> None:
         if self._hands.owner:  # the queue has never heard of us otherwise
-            self._connected().leave(self._hands.owner)
-
-    def _connected(self) -> TaskQueue:
-        if self._queue is None:
-            self._queue = self._open_queue()
-        return self._queue
+            self._line.queue().leave(self._hands.owner)
 
     def _carry(self, letter: Letter) -> None:
-        queue, called = self._connected(), fence_clock()
+        queue, called = self._line.queue(), fence_clock()
         if letter.resync:
             held = self._hands.jobs()
             tasks = queue.resync(letter.owner)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from imgpipe.children.fence import fence_clock
 from imgpipe.errors import QueueUnavailable
 from imgpipe.queue.values import Load, WorkerSpec
+from imgpipe.worker.line import Line
 from imgpipe.worker.load import LoadMeter
 from imgpipe.worker.settings import Event
 
@@ -51,11 +52,10 @@ class Heart:
         on_back: Callable[[], None],
         tell: Callable[[Event], None],
     ) -> None:
-        self._open_queue, self._settings, self._hands, self._lease = open_queue, settings, hands, lease
+        self._line, self._settings, self._hands, self._lease = Line(open_queue), settings, hands, lease
         self._totals = totals
         self._pids, self._state, self._is_stalled = pids, state, is_stalled
         self._obey, self._on_back, self._tell = obey, on_back, tell
-        self._queue: TaskQueue | None = None
         self._meter = LoadMeter()
         self._hurry = threading.Event()
         self._ended = False
@@ -69,7 +69,7 @@ class Heart:
 
     def run(self) -> None:
         """Beat until told to end."""
-        try:
+        with self._line:
             while not self._ended:
                 seconds = self._settings.beat_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - only to be not all at once
                 try:
@@ -83,9 +83,6 @@ class Heart:
                 self._hurry.wait(seconds)
                 self._hurry.clear()
             self._say_last_totals()
-        finally:
-            if self._queue is not None:
-                self._queue.close()
 
     def hurry(self) -> None:
         """Have it beat now."""
@@ -104,17 +101,15 @@ class Heart:
         return stalled
 
     def _beat(self) -> None:
-        if self._queue is None:
-            self._queue = self._open_queue()
-        called = fence_clock()
+        queue, called = self._line.queue(), fence_clock()
         if not self._hands.is_registered:
-            self._register(self._queue)
+            self._register(queue)
             self._lease.begin(called)
         owner, held = self._hands.owner, self._hands.held()
         called = fence_clock()
         totals = self._totals.take()
         try:
-            answer = self._queue.beat(owner, self._load(), totals=totals)
+            answer = queue.beat(owner, self._load(), totals=totals)
         except QueueUnavailable:
             self._totals.give_back(totals)
             raise
@@ -138,9 +133,9 @@ class Heart:
 
     def _say_last_totals(self) -> None:
         totals = self._totals.take()
-        if self._queue is not None and self._hands.is_registered and totals and not self._away:
+        if self._hands.is_registered and totals and not self._away:
             with contextlib.suppress(QueueUnavailable):
-                self._queue.beat(self._hands.owner, self._load(), totals=totals)
+                self._line.queue().beat(self._hands.owner, self._load(), totals=totals)
 
     def _register(self, queue: TaskQueue) -> None:
         settings = self._settings
@@ -173,9 +168,7 @@ class Heart:
 
     def _reap(self) -> None:
         """Look with every beat, from the first on: where workers die often, nobody lives long enough to look later."""
-        if self._queue is None:
-            return
-        while (dead := self._queue.reap()) is not None:
+        while (dead := self._line.queue().reap()) is not None:
             text = f"worker {dead.worker} is dead: {dead.requeued} of its tasks go to others"
             lost = f", {dead.lost} are given up" if dead.lost else ""
             self._tell(
