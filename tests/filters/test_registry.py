@@ -131,7 +131,7 @@ def test_modules_can_be_imported(tmp_path: Path) -> None:
     ("source", "reason"),
     [
         (None, "No module named 'bad_filters'"),
-        ("import", "invalid syntax"),
+        ("x = = 1", "invalid syntax"),
         ("1 / 0", "division by zero"),
         (SEPIA.format(name="blur"), "filter 'blur' is already defined by imgpipe.filters.blur.Blur"),
     ],
