@@ -62,6 +62,14 @@ def failed(claim: Claim, code: str = "UNREADABLE") -> Settled:
     return Settled(claim, Verdict.FAILED, b"why", code)
 
 
+def outlive(queue: TaskQueue, clock: ManualClock, *others: str) -> None:
+    """Let a lease go by in which only `others` are heard."""
+    for _ in range(4):
+        clock.advance(5)
+        for name in others:
+            queue.beat(name, Load())
+
+
 class QueueContract:
     """Subclass it and say how the queue is made, with the clock that it is given."""
 
@@ -401,9 +409,7 @@ class QueueContract:
         """Those that it had begun count as losses, those that waited do not; all come first again."""
         work.claim("w", 3, starting=1)
         work.register(worker("other"), LEASE_SECONDS)
-        for _ in range(4):
-            clock.advance(5)
-            work.beat("other", Load())
+        outlive(work, clock, "other")
         reaped = work.reap()
         claims = work.claim("other", 3, starting=3).tasks
         status = work.status("job")
@@ -420,9 +426,7 @@ class QueueContract:
         work.beat("w", Load(), begun=[first])
         work.claim("w", 0, begun=[second])
         work.finish("w", [], begun=[third])
-        for _ in range(4):
-            clock.advance(5)
-            work.beat("other", Load())
+        outlive(work, clock, "other")
         work.reap()
 
         assert [1, 1, 1, 0] == [claim.losses for claim in work.claim("other", 4, starting=4).tasks]
@@ -430,9 +434,7 @@ class QueueContract:
     def test_a_dead_worker_is_told_that_it_is_gone(self, work, clock):
         """It has to present itself anew."""
         work.register(worker("other"), LEASE_SECONDS)
-        for _ in range(4):
-            clock.advance(5)
-            work.beat("other", Load())
+        outlive(work, clock, "other")
         work.reap()
 
         assert work.beat("w", Load()).gone
@@ -443,9 +445,7 @@ class QueueContract:
         """Finished work is not thrown away because its worker was slow; the copy vanishes."""
         work.register(worker("other"), LEASE_SECONDS)
         claim = work.claim("w", 1, starting=1).tasks[0]
-        for _ in range(4):
-            clock.advance(5)
-            work.beat("other", Load())
+        outlive(work, clock, "other")
         work.reap()
         receipt = work.finish("w", [done(claim)]).receipts
         rest = work.claim("other", 20, starting=20).tasks
@@ -459,9 +459,7 @@ class QueueContract:
         """Whoever owns the task now decides."""
         work.register(worker("other"), LEASE_SECONDS)
         claim = work.claim("w", 1, starting=1).tasks[0]
-        for _ in range(4):
-            clock.advance(5)
-            work.beat("other", Load())
+        outlive(work, clock, "other")
         work.reap()
         mine = work.claim("other", 1).tasks[0]
         work.finish("other", [done(mine, b"mine")])
@@ -475,9 +473,7 @@ class QueueContract:
         """A task counts once, whoever has it."""
         work.register(worker("other"), LEASE_SECONDS)
         claim = work.claim("w", 1, starting=1).tasks[0]
-        for _ in range(4):
-            clock.advance(5)
-            work.beat("other", Load())
+        outlive(work, clock, "other")
         work.reap()
         mine = work.claim("other", 1).tasks[0]
         late = work.finish("w", [done(claim, b"late")]).receipts
@@ -501,9 +497,7 @@ class QueueContract:
         """Only work that was done is worth keeping."""
         work.register(worker("other"), LEASE_SECONDS)
         claim = work.claim("w", 1, starting=1).tasks[0]
-        for _ in range(4):
-            clock.advance(5)
-            work.beat("other", Load())
+        outlive(work, clock, "other")
         work.reap()
 
         assert (Receipt.STALE,) == work.finish("w", [failed(claim)]).receipts
@@ -516,9 +510,7 @@ class QueueContract:
         queue.register(worker(), LEASE_SECONDS)
         queue.register(worker("other"), LEASE_SECONDS)
         claim = queue.claim("w", 1).tasks[0]
-        for _ in range(4):
-            clock.advance(5)
-            queue.beat("other", Load())
+        outlive(queue, clock, "other")
         queue.reap()
 
         assert (Receipt.STALE,) == queue.finish("w", [done(claim)]).receipts
@@ -532,10 +524,7 @@ class QueueContract:
             claims = work.claim(f"victim-{n}", 20, starting=20 if n == 2 else 1).tasks
             others = [Settled(claim, Verdict.RELEASE) for claim in claims if claim.index != 0]
             work.finish(f"victim-{n}", others)
-            for _ in range(4):
-                clock.advance(5)
-                work.beat("watch", Load())
-                work.beat("w", Load())
+            outlive(work, clock, "watch", "w")
             lost.append(work.reap().lost)
         task = work.task("job", 0)
 
@@ -551,10 +540,7 @@ class QueueContract:
         for n in range(2):
             work.register(worker(f"victim-{n}"), LEASE_SECONDS)
             first.append(work.claim(f"victim-{n}", 1, starting=1).tasks[0].index)
-            for _ in range(4):
-                clock.advance(5)
-                work.beat("watch", Load())
-                work.beat("w", Load())
+            outlive(work, clock, "watch", "w")
             work.reap()
 
         assert [0, 0] == first
@@ -568,9 +554,7 @@ class QueueContract:
         for n in range(4):
             queue.register(worker(f"v-{n}"), LEASE_SECONDS)
             assert 1 == len(queue.claim(f"v-{n}", 1).tasks)
-            for _ in range(4):
-                clock.advance(5)
-                queue.beat("watch", Load())
+            outlive(queue, clock, "watch")
             queue.reap()
 
         assert (JobState.FINISHED, 1, 0) == (
