@@ -161,7 +161,7 @@ class Ledger(LedgerReader):
             died = result.outcome is Outcome.LOST or (failure is not None and failure.code in _DEATHS)
             state = State.PENDING if died else State.FAILED
             code, message = ("", "") if failure is None else (failure.code.value, failure.message)
-            values = (state, code, storable(message), 0, 0, 0, key)
+            values = (state, code, storable(message), None, None, 0, key)
         if not self._results:
             self._oldest = self._monotonic()
         self._results.append(values)
@@ -172,9 +172,9 @@ class Ledger(LedgerReader):
         """Write the results that wait."""
         results, self._results = self._results, []
         self._write(
-            "UPDATE outputs SET state = ?1, code = ?2, message = ?3,"
-            " output_size = iif(?6, ?4, output_size), output_mtime_ns = iif(?6, ?5, output_mtime_ns),"
-            " output_fingerprint = iif(?6, fingerprint, output_fingerprint) WHERE target = ?7",
+            "UPDATE outputs SET state = ?, code = ?, message = ?,"
+            " output_size = coalesce(?, output_size), output_mtime_ns = coalesce(?, output_mtime_ns),"
+            " output_fingerprint = iif(?, fingerprint, output_fingerprint) WHERE target = ?",
             results,
         )
 
