@@ -154,7 +154,7 @@ class Ledger(LedgerReader):
         if result.outcome is Outcome.DONE:
             written = _written(result)
             state = State.PENDING if written is NO_FILE else State.DONE
-            values = (state, "", "", written.size, written.mtime_ns, 1, key)
+            values: tuple[Any, ...] = (state, "", "", written.size, written.mtime_ns, 1, key)
         else:
             failure = result.failure
             # Of a worker that died nobody knows how far it came: what it may have written must still count as ours.
