@@ -110,6 +110,11 @@ class Pipeline:
         return frozenset(step.spec.kind for step in self.filters)
 
     @property
+    def homebound(self) -> tuple[str, ...]:
+        """The names of filters that are defined in the program itself: no other process can import them."""
+        return tuple(step.spec.name for step in self.filters if type(step).__module__ == "__main__")
+
+    @property
     def fingerprint(self) -> str:
         """A hash that changes when the pixels would: of names, versions and parameters, however they were written."""
         steps = [[step.spec.name, step.spec.version, sorted(step.params().items())] for step in self.filters]

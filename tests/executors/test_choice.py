@@ -42,6 +42,20 @@ def test_auto_names_the_filters_that_hold_the_interpreter():
     assert "test.holding" in choice.why
 
 
+def test_auto_keeps_a_filter_of_the_program_itself_in_threads(monkeypatch):
+    """Its module would have to be imported by children, who cannot; the reason says so."""
+    import gate_filter
+
+    class Homebound(gate_filter.Gate, name="test.homebound", gil="holds"):
+        """A filter that a program has written down in itself."""
+
+    monkeypatch.setattr(Homebound, "__module__", "__main__")
+    choice = choose("auto", workers=None, cores=4, pictures=9, recipe=Recipe(Pipeline([Homebound()])))
+
+    assert "threads" == choice.name
+    assert "test.homebound" in choice.why
+
+
 @pytest.mark.parametrize("write", [WriteOptions(format="avif"), WriteOptions(format="tiff", tiff_compression="lzw")])
 def test_auto_knows_codecs_that_hold_the_interpreter(write):
     """Some codecs let one thread work at a time; then processes are chosen."""

@@ -50,6 +50,10 @@ def choose(
         return Choice(
             "sequential", 1, "auto: one worker is enough for one core" if workers is None else "auto: one worker"
         )
+    homebound = recipe.pipeline.homebound
+    if homebound:
+        why = f"auto: children could not import {', '.join(homebound)} from the program itself"
+        return Choice("threads", count, why)
     holders = _holders(recipe)
     if holders:
         return Choice("processes", count, f"auto: {', '.join(holders)} would let one thread run at a time")

@@ -83,11 +83,9 @@ class ProcessesExecutor(Executor):
     def _begin(self, task: Task) -> ChildPool:
         """Start the children, warmed up for the pipeline of the first task."""
         pipeline = task.recipe.pipeline
-        for step in pipeline.filters:
-            if type(step).__module__ == "__main__":
-                name = step.spec.name
-                expected = f"threads: children cannot import {name} from the program itself; put it into a module"
-                raise BadOption("executor", self.name, expected)
+        for name in pipeline.homebound:
+            expected = f"threads: children cannot import {name} from the program itself; put it into a module"
+            raise BadOption("executor", self.name, expected)
         self._pool = ChildPool(
             self.workers,
             self._max_memory_bytes,

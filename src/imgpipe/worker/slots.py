@@ -243,9 +243,8 @@ class Slots:
 
 
 def _check(payload: JobPayload) -> None:
-    for step in payload.recipe.pipeline.filters:
-        if type(step).__module__ == "__main__":
-            raise UnknownHere(f"children cannot import {step.spec.name} from the program itself; put it into a module")
+    for name in payload.recipe.pipeline.homebound:
+        raise UnknownHere(f"children cannot import {name} from the program itself; put it into a module")
 
 
 def _done(job: Job) -> Result:
