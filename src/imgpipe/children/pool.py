@@ -59,6 +59,7 @@ class ChildPool:
         self._suspects: deque[Job] = deque()
         self._askers: deque[Child] = deque()
         self._started = self._failed_starts = 0
+        self._watched_at = float("-inf")
 
     @property
     def is_busy(self) -> bool:
@@ -227,6 +228,7 @@ class ChildPool:
         given_up = verdict(job.deaths)
         if given_up is not None:
             return [_lost(job, child, given_up, Outcome.LOST)]
+        job.task = replace(job.task, once=True)  # it may be published already, and nobody lived to say so
         self._suspects.append(job)
         return []
 
@@ -238,6 +240,9 @@ class ChildPool:
     def _watch(self) -> None:
         """Look at the children that have a picture: how much memory they use, and how long they take."""
         now = self._clock()
+        if now - self._watched_at < _WATCH_SECONDS / 2:  # small pictures end so often that looking would cost more
+            return
+        self._watched_at = now
         for child in self._children:
             if child.job is None or child.asks:
                 continue
