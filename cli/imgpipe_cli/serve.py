@@ -75,16 +75,28 @@ def serve_command(host: str, port: int, *, quiet: bool, **given: Any) -> ExitCod
     from imgpipe.web.app import App  # noqa: PLC0415 - numpy and Pillow, which --help does not need
     from imgpipe.web.folders import prepare  # noqa: PLC0415 - the same
     from imgpipe.web.server import Server, check_address  # noqa: PLC0415 - the same
+    from imgpipe.web.settings import IMAGES, PROCESSED, WebSettings, read_token  # noqa: PLC0415 - the same
 
-    settings = _settings(given)
+    settings = WebSettings(
+        images=IMAGES if given["images"] is None else given["images"],
+        processed=PROCESSED if given["processed"] is None else given["processed"],
+        roots=given["roots"],
+        allowed_hosts=given["hosts"],
+        token=None if given["token_file"] is None else read_token(given["token_file"]),
+        routing=given["routing"],
+    )
     check_address(host, settings)
     try:
         prepare(settings)
     except PictureError as error:
         raise BadOption("images", settings.images, f"a folder that can be written ({error.message})") from error
     _allow_many_files()
-    with _Stopping().listening() as stopping, _queue(settings, given) as broker:
-        server = stopping.server = Server(App(settings, broker), host, port, log=_nothing if quiet else _log)
+    with (
+        _Stopping().listening() as stopping,
+        _queue(settings, given) as broker,
+        contextlib.closing(App(settings, broker)) as app,
+    ):
+        server = stopping.server = Server(app, host, port, log=(lambda _line: None) if quiet else _log)
         token = ' -H "Authorization: Bearer $TOKEN"' if settings.token else ""
         click.echo(f"imgpipe serves {server.url}/ (Ctrl-C stops it)")
         click.echo(f"try: curl{token} {server.url}/api/health/")
@@ -117,19 +129,6 @@ class _Stopping:
         self._has_begun = True
         click.echo("stopping: finishing the requests in work (again to drop them)", err=True)
         self.server.stop()
-
-
-def _settings(given: dict[str, Any]) -> WebSettings:
-    from imgpipe.web.settings import IMAGES, PROCESSED, WebSettings, read_token  # noqa: PLC0415 - with what it imports
-
-    return WebSettings(
-        images=IMAGES if given["images"] is None else given["images"],
-        processed=PROCESSED if given["processed"] is None else given["processed"],
-        roots=given["roots"],
-        allowed_hosts=given["hosts"],
-        token=None if given["token_file"] is None else read_token(given["token_file"]),
-        routing=given["routing"],
-    )
 
 
 @contextlib.contextmanager
@@ -178,7 +177,3 @@ def _allow_many_files() -> None:
 def _log(line: str) -> None:
     with contextlib.suppress(OSError, ValueError):  # whoever read it has gone; that is no reason to stop
         click.echo(display_name(line), err=True)
-
-
-def _nothing(_line: str) -> None:
-    """Log nothing."""

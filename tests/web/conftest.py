@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from imgpipe.queue.memory import MemoryQueue
-from imgpipe.web.app import App
+from imgpipe.web.app import App, Later
 from imgpipe.web.broker import Broker
 from imgpipe.web.dispatch import admit, answer, finish
 from imgpipe.web.folders import prepare
@@ -21,7 +21,6 @@ from imgpipe.web.http import FilePart, Response, Stream
 from imgpipe.web.limits import ServerLimits
 from imgpipe.web.server import Server
 from imgpipe.web.settings import WebSettings
-from imgpipe.web.view import Later
 from imgpipe.web.wire import Head, read_request
 from manual_clock import ManualClock
 from small_worker import SmallWorker
@@ -65,9 +64,11 @@ def queue(clock) -> MemoryQueue:
 
 
 @pytest.fixture
-def app(settings, queue) -> App:
+def app(settings, queue) -> Iterator[App]:
     """Return an app over those folders and that queue."""
-    return App(settings, Broker(queue))
+    made = App(settings, Broker(queue))
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -235,7 +235,7 @@ def test_batches_take_turns(app, ask):
 
 def test_unforeseen_errors_stay_in_the_log(app, asking, monkeypatch):
     """What nobody has foreseen is a 500 without a word about why; the log has the rest, on safe lines."""
-    monkeypatch.setattr("imgpipe.web.views.batches.read_order", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("imgpipe.web.batches.read_order", lambda *_, **__: 1 / 0)
     log: list[str] = []
     answer = asking(app, log.append)("POST", url("sequential"), body=FAST)
 

@@ -85,13 +85,6 @@ def test_prometheus(ask, worker):
     assert text.body == same.body
 
 
-def test_other_formats(ask):
-    """There are two formats."""
-    answer = ask("GET", "/api/metrics/?format=xml")
-
-    assert (422, "format") == (answer.status, answer.data["errors"][0]["parameter"])
-
-
 def test_scaling(ask, worker):
     """The advice is that of the metrics, by itself."""
     ask("POST", "/api/process-batch/distributed/", body={"filters": ["blur"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +92,35 @@ def test_every_answer_is_protected(ask):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "wrong"),
+    [
+        ("/api/image/slow/", "delay", ["31", "-1", "nan", "inf", "1e1", "1_0", "", "x", "30.0000001", "9" * 400]),
+        ("/api/task/x/status/", "wait", ["31", "-1", "1.5", "1e1", "", "x"]),
+        ("/api/task/x/results/", "cursor", ["-1", "x", "1000000000"]),
+        ("/api/task/x/results/", "limit", ["0", "1001", "1e2"]),
+        ("/api/metrics/", "format", ["xml", "", "JSON"]),
+    ],
+)
+def test_parameters_that_cannot_be_right(ask, path, name, wrong):
+    """What the table does not allow is refused before anything is looked at, with the name of the parameter."""
+    for text in wrong:
+        answer = ask("GET", f"{path}?{name}={text}")
+        assert (422, "bad-parameter", name) == (
+            answer.status, answer.data["code"], answer.data["errors"][0]["parameter"],
+        )  # fmt: skip
+
+
+def test_misspelt_parameter(ask):
+    """A parameter that nobody would read is refused, with the nearest name."""
+    answer = ask("GET", "/api/image/info/?nam=cat.jpg")
+
+    assert 422 == answer.status
+    assert [{"detail": "no such parameter", "parameter": "nam", "suggestion": "did you mean name?"}] == (
+        answer.data["errors"]
+    )
+
+
 def test_index(ask):
     """The page lists every route with a line for curl, and lets no script in."""
     answer = ask("GET", "/", host="localhost:1234")
@@ -120,14 +150,23 @@ def test_health_without_workers(ask):
     assert {"ok": False, "count": 0} == data["checks"]["workers"]
 
 
-def test_health_is_degraded(ask, settings, worker):
-    """Without a folder for results, the server says that it cannot do all of its work."""
-    from pathlib import Path
-
+def test_server_that_cannot_work(ask, settings, worker):
+    """Without a folder for results, it lives, but not all is well, and requests had better go elsewhere."""
     Path(settings.processed).rmdir()
-    answer = ask("GET", "/api/health/")
+    health, live, ready = (ask("GET", f"/api/health/{what}") for what in ("", "live/", "ready/"))
 
-    assert (200, "degraded") == (answer.status, answer.data["status"])
+    assert (200, "degraded", 200) == (health.status, health.data["status"], live.status)
+    assert (503, "not-ready", "2") == (ready.status, ready.data["code"], ready.headers["retry-after"])
+    assert "processed" in [fault["detail"] for fault in ready.data["errors"]]
+
+
+def test_ready_until_it_stops(app, ask):
+    """A server is ready without any worker, and not any more once it has been told to stop."""
+    before = ask("GET", "/api/health/ready/")
+    app.draining.set()
+    after = ask("GET", "/api/health/ready/")
+
+    assert (200, 503, "stopping") == (before.status, after.status, after.data["code"])
 
 
 def test_stats_count(ask):

@@ -73,14 +73,17 @@ def test_line_of_the_index(route, shared, task_id, tmp_path):
         json.loads(data)
 
 
-def test_upload_line_of_the_index(shared, tmp_path, picture_file):
-    """So does the one that sends a picture, where there is curl."""
+def test_upload_lines_of_the_index(shared, tmp_path, picture_file):
+    """So do those that send a picture, where there is curl."""
     if not shutil.which("curl"):
         pytest.skip("curl is not here")
-    picture_file(tmp_path, "picture.jpg")
-    (route,) = [route for route in ROUTES if "data-binary" in route.curl("")]
+    picture_file(tmp_path, "picture.jpg", size=(1000, 900))
+    told, made = (route.curl(f"http://localhost:{shared.port}") for route in ROUTES if "data-binary" in route.curl(""))
 
-    assert json.loads(curl(route.curl(f"http://localhost:{shared.port}"), shared.port, tmp_path))
+    assert 1000 == json.loads(curl(told, shared.port, tmp_path))["width"]
+    curl(made, shared.port, tmp_path)
+    with Image.open(tmp_path / "processed.jpg") as picture:
+        assert (667, 600) == picture.size
 
 
 def test_it_says_where_it_is(shared):

@@ -17,11 +17,11 @@ from imgpipe.errors import (
     NothingToDo,
     OutputLocked,
     PictureError,
+    Problem,
     UsageError,
 )
-from imgpipe.errors import Problem as WrongFilter
 from imgpipe.web.http import Response, json_response
-from imgpipe.web.problems import TITLES, Fault, Problem, Refused, code_of, problem_of
+from imgpipe.web.problems import TITLES, Fault, Refused, code_of, refusal_of
 from imgpipe.web.settings import WebSettings, from_environ, read_token
 from imgpipe.web.strict_json import MAX_DEPTH, MAX_VALUES, pointer, read_object
 
@@ -51,7 +51,7 @@ def test_json_that_is_refused(body, status):
     """What JSON does not say, says twice, or says without end is refused."""
     with pytest.raises(Refused) as caught:
         read_object(body)
-    assert status == caught.value.problem.status
+    assert status == caught.value.status
 
 
 def test_json_that_is_read():
@@ -91,7 +91,7 @@ def test_json_without_nan():
 
 def test_problem_details():
     """A problem is a document of RFC 9457 with the request's id and what is wrong where."""
-    problem = Problem(422, "bad-body", "no", (Fault("wrong", "/a", suggestion="b"),), (("Retry-After", "1"),))
+    problem = Refused(422, "bad-body", "no", Fault("wrong", "/a", suggestion="b"), headers=(("Retry-After", "1"),))
     response = problem.response("id-1", "/path")
     assert isinstance(response.body, bytes)
 
@@ -114,14 +114,14 @@ def test_problem_details():
         (OutputLocked("x"), 409, "output-locked"),
         (BadOption("a", 1, "b"), 422, "bad-request"),
         (UsageError("x"), 400, "bad-request"),
-        (BadPipeline([WrongFilter("filter", "x")]), 422, "bad-pipeline"),
+        (BadPipeline([Problem("filter", "x")]), 422, "bad-pipeline"),
         (ExecutorError("x"), 500, "internal"),
         (Refused(418, "busy", "x"), 418, "busy"),
     ],
 )
 def test_errors_become_problems(error, status, code):
     """Every error that is not the server's own fault has a status and a code."""
-    problem = problem_of(error)
+    problem = refusal_of(error)
 
     assert (status, code) == (problem.status, problem.code)
     assert problem.code in TITLES
@@ -130,7 +130,7 @@ def test_errors_become_problems(error, status, code):
 def test_every_failure_of_a_picture_has_a_title():
     """Whatever fails in a picture can be told over HTTP."""
     for code in FailureCode:
-        problem = problem_of(PictureError(code, "x"))
+        problem = refusal_of(PictureError(code, "x"))
         assert TITLES[problem.code]
         assert 400 <= problem.status < 600
 
@@ -138,7 +138,7 @@ def test_every_failure_of_a_picture_has_a_title():
 def test_every_code_has_a_title_and_a_use():
     """What the code refuses has a title, and no title is left of what it does not refuse any more."""
     sources = "".join(path.read_text() for path in Path(imgpipe.web.__file__).parent.rglob("*.py"))
-    used = set(re.findall(r'(?:Refused|Problem)\(\s*\d{3}, "([a-z-]+)"', sources))
+    used = set(re.findall(r'Refused\(\s*\d{3}, "([a-z-]+)"', sources))
     chosen = {"bad-pipeline", "unknown-filter", "too-slow", "stopping"}  # where the code is chosen between two
     pictures = {code_of(code) for code in FailureCode}
 

@@ -59,7 +59,7 @@ def test_refused(name):
 
     with pytest.raises(Refused) as caught:
         take_head(bytearray(data))
-    assert status == caught.value.problem.status
+    assert status == caught.value.status
 
 
 def test_head_is_taken_and_the_rest_stays():
@@ -160,7 +160,7 @@ def test_bad_target(target):
 
     with pytest.raises(Refused) as caught:
         read_request(head, peer="")
-    assert 400 == caught.value.problem.status
+    assert 400 == caught.value.status
 
 
 @pytest.mark.parametrize("given_id", ["a b", "x" * 65, "é", "a\x1b[0m", ""])

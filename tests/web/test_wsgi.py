@@ -137,7 +137,7 @@ def test_file_is_closed_when_the_client_has_gone(app):
     next(iter(pieces))
     pieces.close()  # type: ignore[attr-defined]  # as WSGI has it: where there is one, it is called
 
-    assert pieces._part.file.closed  # type: ignore[attr-defined]  # nothing but the file itself tells
+    assert pieces._body.file.closed  # type: ignore[attr-defined]  # nothing but the file itself tells
 
 
 def test_streams(app, ask, worker):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing as mp
 import sys
+import threading
 import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from imgpipe.task import Task
 
 _JOIN_SECONDS = 5.0
+_starting = threading.Lock()  # for what all threads share while a child is started
 
 
 @dataclass(slots=True)
@@ -149,9 +151,10 @@ def _context() -> Any:
 @contextlib.contextmanager
 def _no_main() -> Iterator[None]:
     """Keep children from importing the program that uses imgpipe, which need not be made for that."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    with _starting:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main

@@ -1,4 +1,4 @@
-"""App: what all requests to one server share: settings, the queue, counters, and whose turn it is to measure."""
+"""App: what all requests to one server share, and the form of a view, which is given it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,36 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from imgpipe.web.broker import Broker
-from imgpipe.web.digests import Digests
-from imgpipe.web.known import KnownTasks
-from imgpipe.web.metrics import Metrics
+from imgpipe.web.files import Digests
 from imgpipe.web.problems import Refused, busy
+from imgpipe.web.uploads import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from imgpipe.web.http import Request, Response
     from imgpipe.web.settings import WebSettings
 
 MOST_STREAMS = 16
 
+_MOST_TASKS = 10_000
 _PATIENCE_SECONDS = 60.0
+
+View: TypeAlias = "Callable[[Request, App], Response | Later]"
+"""What answers a request, now or later."""
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """Instead of an answer: call `view` in so many seconds. Meanwhile the request keeps no thread."""
+
+    seconds: float
+    view: View = field(repr=False)
+
+
 class App:
     """One server's state.
 
@@ -33,34 +44,57 @@ class App:
     batches in work have to come to their end. `streams` are those that may be open at once.
     """
 
-    settings: WebSettings
-    broker: Broker = field(default_factory=Broker)
-    started: float = field(default_factory=time.monotonic)
-    stopping: threading.Event = field(default_factory=threading.Event)
-    draining: threading.Event = field(default_factory=threading.Event)
-    digests: Digests = field(default_factory=Digests)
-    metrics: Metrics = field(default_factory=Metrics)
-    tasks: KnownTasks = field(default_factory=KnownTasks)
-    streams: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_STREAMS))
-    _statuses: Counter[int] = field(default_factory=Counter)
-    _counting: threading.Lock = field(default_factory=threading.Lock)
-    _turn: threading.Lock = field(default_factory=threading.Lock)
-    _comparing: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, settings: WebSettings, broker: Broker | None = None) -> None:
+        self.settings, self.broker = settings, broker or Broker()
+        self.stopping, self.draining = threading.Event(), threading.Event()
+        self.streams = threading.BoundedSemaphore(MOST_STREAMS)
+        self.digests, self.uploads = Digests(), Uploads(settings.picture_seconds)
+        self._started = time.monotonic()
+        self._statuses: Counter[int] = Counter()
+        self._tasks: dict[str, None] = {}
+        self._in_making: set[str] = set()
+        self._lock, self._turn, self._comparing = threading.Lock(), threading.Lock(), threading.Lock()
 
     @property
     def uptime_seconds(self) -> float:
         """Seconds since the start."""
-        return time.monotonic() - self.started
+        return time.monotonic() - self._started
 
     def count(self, status: int) -> None:
         """Count an answer."""
-        with self._counting:
+        with self._lock:
             self._statuses[status] += 1
 
     def counted(self) -> dict[int, int]:
         """Return how often each status was answered."""
-        with self._counting:
+        with self._lock:
             return dict(sorted(self._statuses.items()))
+
+    def remember(self, task: str) -> None:
+        """Note that there is a task. Nothing depends on it but what is said when there is none any more."""
+        with self._lock:
+            self._tasks.pop(task, None)
+            self._tasks[task] = None
+            if len(self._tasks) > _MOST_TASKS:
+                del self._tasks[next(iter(self._tasks))]
+
+    def remembers(self, task: str) -> bool:
+        """Whether there has been a task."""
+        return task in self._tasks
+
+    @contextlib.contextmanager
+    def making(self, task: str) -> Iterator[None]:
+        """Make a task in the `with` block. Raises `Refused` while somebody makes the same one."""
+        with self._lock:
+            if task in self._in_making:
+                detail = "another request with this Idempotency-Key is in work"
+                raise Refused(409, "idempotency-in-work", detail, headers=(("Retry-After", "1"),))
+            self._in_making.add(task)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_making.discard(task)
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
@@ -83,3 +117,7 @@ class App:
                 yield
         finally:
             self._comparing.release()
+
+    def close(self) -> None:
+        """Let go of what requests have left behind: the children that process uploads."""
+        self.uploads.close()

@@ -3,55 +3,84 @@
 from __future__ import annotations
 
 import os
+import statistics
 import time
-from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.api import run
 from imgpipe.display import display_name
 from imgpipe.executors import create_executor, executor_name
-from imgpipe.machine import rss_bytes_of, usable_memory_bytes
+from imgpipe.machine import rss_bytes_of, usable_cores, usable_memory_bytes
 from imgpipe.plan import PlanOptions, make_plan
 from imgpipe.plan.sources import SourceOptions
 from imgpipe.task import Outcome
 from imgpipe.web.folders import name_of
+from imgpipe.web.http import json_response
+from imgpipe.web.orders import read_order
 from imgpipe.web.problems import code_of
+from imgpipe.web.strict_json import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imgpipe.executors import Executor
     from imgpipe.plan import Plan
-    from imgpipe.report import Report
     from imgpipe.task import Result
     from imgpipe.web.app import App
+    from imgpipe.web.http import Request, Response
     from imgpipe.web.orders import Order
     from imgpipe.web.settings import WebSettings
 
+DEFAULT_ITERATIONS, MOST_ITERATIONS = 3, 100
 TIME_IS_UP = "the time for one request is up"
 
-
-@dataclass(slots=True)
-class Batch:
-    """What became of one run over all pictures: the sums, each result, and the most memory the server had meanwhile."""
-
-    pipeline: str
-    mode: str
-    workers: int
-    report: Report
-    results: list[Result] = field(default_factory=list)
-    memory_bytes: int = 0
-
-    @property
-    def cpu_seconds(self) -> float:
-        """Processor time of all pictures, in whatever process."""
-        return sum(result.usage.cpu_seconds for result in self.results if result.usage)
+_STRESS_MODE = "threading"
 
 
-def run_batch(order: Order, mode: str, app: App) -> Batch:
-    """Run an order on the executor `mode`, as the web calls it. Call it in turn. Raises `UsageError`."""
-    with open_executor(mode, order.workers, app.settings) as executor:
-        return run_with(executor, order, mode, app, stop=stop_after(app))
+def _one_batch(request: Request, app: App, *, mode: str) -> Response:
+    order = read_order(request.body, app.settings, cores=usable_cores())
+    with app.turn(), _executor(mode, order.workers, app.settings) as executor:
+        return json_response(_run(executor, order, mode, app, stop_after(app)))
+
+
+sequential = partial(_one_batch, mode="sequential")
+threading = partial(_one_batch, mode="threading")
+multiprocessing = partial(_one_batch, mode="multiprocessing")
+
+
+def stress(request: Request, app: App) -> Response:
+    """Run the same batch `num_iterations` times on the same threads: how even it is."""
+    order = read_order(request.body, app.settings, cores=usable_cores(), more_keys=("num_iterations",))
+    wanted = whole_number(order.data, "num_iterations", 1, MOST_ITERATIONS, DEFAULT_ITERATIONS)
+    batches: list[dict[str, Any]] = []
+    with app.turn(), _executor(_STRESS_MODE, order.workers, app.settings) as executor:
+        stop = stop_after(app)
+        while len(batches) < wanted and not stop():
+            batches.append(_run(executor, order, _STRESS_MODE, app, stop))
+            del batches[-1]["results"]
+        stopped = stop() if len(batches) < wanted else batches[-1]["stopped"]
+    seconds = [batch["elapsed_s"] for batch in batches]
+    done, failed = (sum(batch[key] for batch in batches) for key in ("succeeded", "failed"))
+    document = {
+        "status": _status(stopped, done, failed),
+        "pipeline": str(order.recipe.pipeline),
+        "mode": _STRESS_MODE,
+        "num_iterations": wanted,
+        "finished_iterations": len(batches),
+        "succeeded": done,
+        "failed": failed,
+        "elapsed_s": round(sum(seconds), 4),
+        "throughput_per_s": round(done / sum(seconds), 3) if sum(seconds) else 0.0,
+        "iteration_s": {
+            "min": min(seconds, default=0.0),
+            "median": round(statistics.median(seconds), 4) if seconds else 0.0,
+            "max": max(seconds, default=0.0),
+        },
+        "stopped": stopped,
+        "iterations": [{"iteration": number, **batch} for number, batch in enumerate(batches, 1)],
+    }
+    return json_response(document)
 
 
 def plan_of(order: Order, settings: WebSettings, mark: str) -> Plan:
@@ -63,28 +92,6 @@ def plan_of(order: Order, settings: WebSettings, mark: str) -> Plan:
     output = os.path.join(settings.processed, f"{names}-{mark}")
     options = PlanOptions(output=output, on_exists="overwrite")
     return make_plan(order.sources, order.recipe, options, sources=SourceOptions(base=settings.images))
-
-
-def open_executor(mode: str, workers: int, settings: WebSettings) -> Executor:
-    """Start an executor. Where a picture can be ended, it is when its time is up."""
-    name = executor_name(mode)
-    timeout = settings.picture_seconds if name == "processes" else None
-    return create_executor(name, workers=workers, timeout_seconds=timeout)
-
-
-def run_with(executor: Executor, order: Order, mode: str, app: App, *, stop: Callable[[], str]) -> Batch:
-    """Run an order on an executor that is there. Each recipe has a folder of its own for its results."""
-    plan = plan_of(order, app.settings, order.recipe.fingerprint[:8])
-    plan.check()
-    results: list[Result] = []
-    memory = [rss_bytes_of(os.getpid())]
-
-    def note(result: Result) -> None:
-        results.append(result)
-        memory.append(rss_bytes_of(os.getpid()))
-
-    report = run(plan, executor, each=note, stop=stop)
-    return Batch(str(order.recipe.pipeline), mode, executor.workers, report, results, max(memory))
 
 
 def stop_after(app: App) -> Callable[[], str]:
@@ -99,15 +106,32 @@ def stop_after(app: App) -> Callable[[], str]:
     return reason
 
 
-def summary(batch: Batch) -> dict[str, Any]:
-    """Return the sums of a batch as JSON-like data."""
-    report = batch.report
+def _executor(mode: str, workers: int, settings: WebSettings) -> Executor:
+    """Start an executor. Where a picture can be ended, it is when its time is up."""
+    name = executor_name(mode)
+    timeout = settings.picture_seconds if name == "processes" else None
+    return create_executor(name, workers=workers, timeout_seconds=timeout)
+
+
+def _run(executor: Executor, order: Order, mode: str, app: App, stop: Callable[[], str]) -> dict[str, Any]:
+    """Run an order, and return what became of it. Each recipe has a folder of its own for its results."""
+    plan = plan_of(order, app.settings, order.recipe.fingerprint[:8])
+    plan.check()
+    results: list[Result] = []
+    memory = [rss_bytes_of(os.getpid())]
+
+    def note(result: Result) -> None:
+        results.append(result)
+        memory.append(rss_bytes_of(os.getpid()))
+
+    report = run(plan, executor, each=note, stop=stop)
     seconds = report.seconds
+    cpu_seconds = sum(result.usage.cpu_seconds for result in results if result.usage)  # in whatever process
     return {
-        "status": _status(report),
-        "pipeline": batch.pipeline,
-        "mode": batch.mode,
-        "workers": batch.workers,
+        "status": _status(report.stopped, report.total - report.failed, report.failed),
+        "pipeline": str(order.recipe.pipeline),
+        "mode": mode,
+        "workers": executor.workers,
         "total": report.total,
         "succeeded": report.done + report.skipped,
         "failed": report.failed,
@@ -115,24 +139,20 @@ def summary(batch: Batch) -> dict[str, Any]:
         "throughput_per_s": round(report.pictures_per_second, 3),
         "megapixels_per_s": round(report.megapixels_per_second, 3),
         "cpu": {
-            "seconds": round(batch.cpu_seconds, 4),
-            "percent": round(100 * batch.cpu_seconds / seconds, 1) if seconds else 0.0,
+            "seconds": round(cpu_seconds, 4),
+            "percent": round(100 * cpu_seconds / seconds, 1) if seconds else 0.0,
         },
-        "memory": {"server_bytes": batch.memory_bytes, "free_bytes": usable_memory_bytes()},
+        "memory": {"server_bytes": max(memory), "free_bytes": usable_memory_bytes()},
         "errors_by_code": {code_of(code): group.count for code, group in report.failures.items()},
         "stopped": report.stopped,
+        "results": [result_document(result, app.settings) for result in results],
     }
 
 
-def document(batch: Batch, settings: WebSettings) -> dict[str, Any]:
-    """Return a batch with each of its results as JSON-like data."""
-    return {**summary(batch), "results": [result_document(result, settings) for result in batch.results]}
-
-
-def _status(report: Report) -> str:
-    if report.stopped or (report.failed and report.failed < report.total):
+def _status(stopped: str, done: int, failed: int) -> str:
+    if stopped or (failed and done):
         return "partial"
-    return "failed" if report.failed else "completed"
+    return "failed" if failed else "completed"
 
 
 def result_document(result: Result, settings: WebSettings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Broker: the queue behind a server: in memory, or on a Redis that may be away without anybody waiting for it."""
+"""Broker: the queue behind a server, in memory or on a Redis that may be away without anybody waiting for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from imgpipe.errors import BadOption, QueueRefused, QueueUnavailable
+from imgpipe.monitor import Watch
 from imgpipe.queue import DEFAULT_NAMESPACE, open_queue
 from imgpipe.queue.connection import Connection, QueueFull
 from imgpipe.queue.memory import MemoryQueue
@@ -15,6 +16,7 @@ from imgpipe.web.problems import Refused, queue_full
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imgpipe.monitor import Snapshot
     from imgpipe.queue.base import TaskQueue
     from imgpipe.queue.values import WorkerStatus
 
@@ -22,6 +24,7 @@ T = TypeVar("T")
 
 _LOOK_SECONDS = 1.0
 _SLOW_SECONDS = 2.0
+_FRESH_SECONDS = 0.5  # for so long, many who ask how things are cost no more than one
 _AWAY = "Redis is not asked, because it did not answer a moment ago"
 
 
@@ -34,6 +37,10 @@ class Broker:
 
     def __init__(self, queue: TaskQueue | None = None) -> None:
         self._queue = queue or MemoryQueue()
+        self._watching = threading.Lock()
+        self._watch: Watch | None = None
+        self._snapshot: Snapshot | None = None
+        self._taken_at = 0.0
 
     @property
     def trouble(self) -> str:
@@ -47,6 +54,25 @@ class Broker:
     def live_workers(self) -> list[WorkerStatus]:
         """Return the workers that lived when they were looked at last, a moment ago. It takes no time."""
         return [worker for worker in self._queue.workers() if worker.is_alive]
+
+    @property
+    def has_snapshot(self) -> bool:
+        """Whether there is something to compare with: how busy the cores are is only known between two looks."""
+        return self._snapshot is not None
+
+    def snapshot(self) -> tuple[Snapshot, float]:
+        """Return how things are, and how many seconds old that is. Raises `Refused` while the queue is away."""
+
+        def look(queue: TaskQueue) -> Snapshot:
+            if self._watch is None:
+                self._watch = Watch(queue, server=self.server, source=self.kind, namespace=self.namespace)
+            return self._watch.take()
+
+        with self._watching:
+            if self._snapshot is None or time.monotonic() - self._taken_at > _FRESH_SECONDS:
+                self._snapshot = self.ask(look)
+                self._taken_at = time.monotonic()
+            return self._snapshot, time.monotonic() - self._taken_at
 
     def close(self) -> None:
         """Let go of the queue."""
@@ -63,6 +89,7 @@ class RedisBroker(Broker):
     kind = "redis"
 
     def __init__(self, url: str, namespace: str) -> None:
+        super().__init__()
         self._url, self.namespace = url, namespace
         self.server = Connection(url, "", "")  # for what it says of itself
         self._opened: TaskQueue | None = None

@@ -12,9 +12,8 @@ from imgpipe.web.http import FilePart, Stream
 from imgpipe.web.wire import head_bytes
 
 if TYPE_CHECKING:
+    from imgpipe.web.app import View
     from imgpipe.web.http import Piece, Request, Response
-    from imgpipe.web.operations import Route
-    from imgpipe.web.view import View
     from imgpipe.web.wire import Head
 
 _PIECE_BYTES = 256 << 10
@@ -57,8 +56,8 @@ class Connection:
         self.incoming = bytearray()
         self.head: Head | None = None
         self.request: Request | None = None
-        self.route: Route | None = None
         self.view: View | None = None
+        self.lane = ""
         self.status = self.watched = self.held_bytes = self.sent_bytes = 0
         self.closes = False
         self.last_deadline = 0.0
@@ -74,7 +73,7 @@ class Connection:
 
     def next_request(self, deadline: float) -> None:
         """Forget the request that has been answered. What the client has sent beyond it stays."""
-        self.head = self.request = self.route = self.view = None
+        self.head = self.request = self.view = None
         self.sent_bytes = 0
         self.begun = time.monotonic() if self.incoming else None
         self.enter(Phase.HEAD, deadline)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgpipe.display import display_name
 from imgpipe.errors import ImgpipeError
 from imgpipe.filters.parameters import unknown_hint
 from imgpipe.web.guard import check_body, check_sender
 from imgpipe.web.http import Response
-from imgpipe.web.problems import Fault, Problem, Refused, problem_of
+from imgpipe.web.problems import Fault, Refused, refusal_of
 from imgpipe.web.routes import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgpipe.web.app import App
+    from imgpipe.web.app import App, Later, View
     from imgpipe.web.http import Piece, Request, Stream
     from imgpipe.web.operations import Route
-    from imgpipe.web.view import Later, View
 
 _ALWAYS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -36,7 +35,7 @@ def admit(request: Request, app: App) -> tuple[Request, Route] | Response:
         check_sender(request, app.settings)
         return _routed(request)
     except Refused as error:
-        return error.problem.response(request.id, request.path)
+        return error.response(request.id, request.path)
 
 
 def answer(request: Request, view: View, app: App, log: Callable[[str], None]) -> Response | Later:
@@ -44,11 +43,11 @@ def answer(request: Request, view: View, app: App, log: Callable[[str], None]) -
     try:
         return view(request, app)
     except ImgpipeError as error:
-        problem = problem_of(error)
+        refused = refusal_of(error)
     except Exception:  # noqa: BLE001 - one request must not end the server
         log_unforeseen(log, request.id)
-        problem = Problem(500, "internal", "the server's log says more, under this request's id")
-    return problem.response(request.id, request.path)
+        refused = Refused(500, "internal", "the server's log says more, under this request's id")
+    return refused.response(request.id, request.path)
 
 
 def next_piece(stream: Stream, request: Request, log: Callable[[str], None]) -> Piece | None:
@@ -86,16 +85,23 @@ def _routed(request: Request) -> tuple[Request, Route] | Response:
     if route is None:
         raise Refused(405, "method-not-allowed", f"use one of {allow[1]}", headers=(allow,))
     check_body(request, route.body)
-    _check_query(request, route)
-    return replace(request, variables=variables), route
+    return replace(request, variables=variables, query=_values(request, route)), route
 
 
-def _check_query(request: Request, route: Route) -> None:
-    known = [parameter.name for parameter in route.parameters]
-    faults = [
-        Fault("no such parameter", parameter=name, suggestion=unknown_hint(name, known))
-        for name in request.query
-        if name not in known
-    ]
+def _values(request: Request, route: Route) -> dict[str, Any]:
+    """Return the values of the parameters that are given, and of those that have a default."""
+    known = {one.name: one for one in route.parameters}
+    values = {name: one.schema["default"] for name, one in known.items() if "default" in one.schema}
+    faults = []
+    for name, text in request.query.items():
+        if name not in known:
+            faults.append(Fault("no such parameter", parameter=name, suggestion=unknown_hint(name, known)))
+            continue
+        try:
+            values[name] = known[name].read(text)
+        except ValueError as error:
+            faults.append(Fault(str(error), parameter=name))
     if faults:
-        raise Refused(422, "bad-parameter", f"no parameter {faults[0].parameter!r}; {faults[0].suggestion}", *faults)
+        detail = "; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults)
+        raise Refused(422, "bad-parameter", detail, *faults)
+    return values

@@ -14,22 +14,21 @@ from imgpipe.display import display_name
 from imgpipe.web.connection import Phase
 from imgpipe.web.dispatch import admit, answer, finish, next_piece
 from imgpipe.web.http import Piece, Response
-from imgpipe.web.lanes import open_lanes
-from imgpipe.web.problems import Problem, Refused, busy
+from imgpipe.web.limits import open_lanes
+from imgpipe.web.problems import Refused, busy
 from imgpipe.web.wire import CONTINUE, read_request, request_id, take_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from imgpipe.web.app import App
+    from imgpipe.web.app import App, Later
     from imgpipe.web.connection import Connection
-    from imgpipe.web.lanes import Lane
-    from imgpipe.web.limits import ServerLimits
-    from imgpipe.web.view import Later, View
+    from imgpipe.web.http import Request
+    from imgpipe.web.limits import Lane, ServerLimits
 
     Answer = Response | Later | Piece | None  # of a view, or of a stream, which ends with None
 
-_TOO_LATE = Problem(408, "request-timeout", "the request was not complete in time")
+_TOO_LATE = Refused(408, "request-timeout", "the request was not complete in time")
 _NEVER = float("inf")
 _FULL_SECONDS = 1.0  # until a stream is asked again for which no thread was free
 
@@ -66,7 +65,7 @@ class Exchange:
             if connection.phase is Phase.BODY:
                 self._read_body(connection)
         except Refused as error:
-            self.refuse(connection, error.problem)
+            self.refuse(connection, error)
 
     def answers(self) -> Iterator[tuple[Connection, Answer]]:
         """Give what views and streams have answered, but for those whose client has been left meanwhile."""
@@ -116,8 +115,7 @@ class Exchange:
         """Do what is due when a phase has lasted as long as it may."""
         if connection in self._waiting:
             self._waiting.remove(connection)
-            assert connection.view is not None
-            self._call(connection, connection.view)
+            self._call(connection)
         elif connection.phase is Phase.PAUSE:
             self._ask(connection)
         elif connection.phase is Phase.BODY or (connection.phase is Phase.HEAD and connection.incoming):
@@ -127,11 +125,11 @@ class Exchange:
                 self._note(connection)
             self._drop(connection)
 
-    def refuse(self, connection: Connection, problem: Problem) -> None:
+    def refuse(self, connection: Connection, refused: Refused) -> None:
         """Answer with a problem and close: nobody knows where the next request would begin."""
         request, head = connection.request, connection.head
         name = request.id if request else request_id(head.headers if head else {})
-        response = problem.response(name, request.path if request else "")
+        response = refused.response(name, request.path if request else "")
         self._respond(connection, response.with_headers(("X-Request-Id", name)), closes=True)
 
     def forget(self, connection: Connection) -> None:
@@ -160,7 +158,8 @@ class Exchange:
         if isinstance(admitted, Response):
             self._respond(connection, admitted, closes=head.body_bytes > 0)
             return
-        connection.request, connection.route = admitted
+        connection.request, route = admitted
+        connection.view, connection.lane = route.view, route.lane
         self._hold(connection, head.body_bytes)
         connection.enter(Phase.BODY, time.monotonic() + self._limits.body_seconds)
         expected = head.headers.get("expect")
@@ -183,51 +182,40 @@ class Exchange:
         connection.held_bytes = 0
 
     def _read_body(self, connection: Connection) -> None:
-        assert connection.head is not None
-        assert connection.request is not None
-        assert connection.route is not None
-        size = connection.head.body_bytes
+        assert connection.request is not None  # it has been let in
+        size = connection.request.content_length or 0
         if len(connection.incoming) < size:
             self._watch(connection, EVENT_READ)
             return
         connection.request = replace(connection.request, body=connection.take(size))
-        self._call(connection, connection.route.view)
+        self._call(connection)
 
-    def _call(self, connection: Connection, view: View) -> None:
-        """Call a view on a thread of its lane."""
-        request, route = connection.request, connection.route
-        assert request is not None
-        assert route is not None
-
-        lane = self._lanes[route.lane]
-
-        def work() -> None:
-            self._answers.put((lane, connection, answer(request, view, self._app, self._log)))
-            self._wake()
-
-        if lane.try_submit(work):
-            connection.enter(Phase.WORK, _NEVER)
-            self._watch(connection, 0)
-        else:
-            self.refuse(connection, busy("too many requests are in work").problem)
+    def _call(self, connection: Connection) -> None:
+        view = connection.view
+        assert view is not None  # since it has been let in
+        if not self._work(connection, lambda request: answer(request, view, self._app, self._log)):
+            self.refuse(connection, busy("too many requests are in work"))
 
     def _ask(self, connection: Connection) -> None:
-        """Ask a stream for its next piece, on a thread of its lane."""
-        request, route, stream = connection.request, connection.route, connection.stream
-        assert request is not None
-        assert route is not None
-        assert stream is not None
-        lane = self._lanes[route.lane]
+        stream = connection.stream
+        assert stream is not None  # it makes the pause
+        if not self._work(connection, lambda request: next_piece(stream, request, self._log)):
+            self._pause(connection, _FULL_SECONDS)
+
+    def _work(self, connection: Connection, call: Callable[[Request], Answer]) -> bool:
+        """Get an answer on a thread of the request's lane; False if that is full."""
+        lane, request = self._lanes[connection.lane], connection.request
+        assert request is not None  # nobody else is called for
 
         def work() -> None:
-            self._answers.put((lane, connection, next_piece(stream, request, self._log)))
+            self._answers.put((lane, connection, call(request)))
             self._wake()
 
-        if lane.try_submit(work):
-            connection.enter(Phase.WORK, _NEVER)
-            self._watch(connection, 0)
-        else:
-            self._pause(connection, _FULL_SECONDS)
+        if not lane.try_submit(work):
+            return False
+        connection.enter(Phase.WORK, _NEVER)
+        self._watch(connection, 0)
+        return True
 
     def _pause(self, connection: Connection, seconds: float) -> None:
         connection.enter(Phase.PAUSE, time.monotonic() + seconds)
@@ -235,7 +223,7 @@ class Exchange:
 
     def _put_off(self, connection: Connection, later: Later) -> None:
         if len(self._waiting) >= self._limits.waiting:
-            self.refuse(connection, busy("too many requests are waiting").problem)
+            self.refuse(connection, busy("too many requests are waiting"))
             return
         connection.view = later.view
         connection.enter(Phase.WORK, time.monotonic() + later.seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from imgpipe.web.problems import Refused
@@ -42,15 +42,12 @@ def check_body(request: Request, body: Body | None) -> None:
         raise Refused(413, "body-too-large", f"the body has {length} bytes, at most {body.max_bytes} are taken")
 
 
-def is_loopback(address: str) -> bool:
+def is_loopback(name: str) -> bool:
     """Whether an address, or the name localhost, is of this machine alone. A unix socket has the address ""."""
-    if address in ("", "localhost"):
+    if name in ("", "localhost"):
         return True
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
+    address = _address(name)
+    return address is not None and (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _check_host(request: Request, settings: WebSettings) -> None:
@@ -65,7 +62,7 @@ def _check_host(request: Request, settings: WebSettings) -> None:
     if match is None:
         raise Refused(400, "malformed-request", "the header Host is not a name and a port")
     name = match[1].lower().rstrip(".")
-    if name != "localhost" and name not in settings.allowed_hosts and not _is_address(name):
+    if name != "localhost" and name not in settings.allowed_hosts and _address(name.strip("[]")) is None:
         raise Refused(403, "unknown-host", f"{name[:80]} is not allowed; name it with --allow-host")
 
 
@@ -89,9 +86,8 @@ def _check_site(request: Request) -> None:
         raise Refused(403, "cross-site", "pages of other sites may not send this")
 
 
-def _is_address(name: str) -> bool:
+def _address(name: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(name.strip("[]"))
+        return ip_address(name)
     except ValueError:
-        return False
-    return True
+        return None

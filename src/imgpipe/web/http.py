@@ -20,14 +20,14 @@ _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 class Request:
     """One request. Names of `headers` are in lower case; `peer` is the client's address, "" for a unix socket.
 
-    `query` holds the parameters after the question mark, `variables` those that the route's path names. `body` is
-    empty until it has been let in.
+    `query` holds the parameters after the question mark: their text, and once it has been let in, all that the route
+    knows, as values. `variables` are those that the route's path names. `body` is empty until it has been let in.
     """
 
     method: str
     path: str
     id: str
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""

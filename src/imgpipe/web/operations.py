@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,16 +12,33 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imgpipe.web.view import View
+    from imgpipe.web.app import View
+
+_NUMBER = {"integer": re.compile(r"[0-9]{1,9}"), "number": re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of the query, or a header. `schema` is JSON Schema."""
+    """A parameter of the query, or a header. `schema` is JSON Schema: an `enum`, or a type and what limits it."""
 
     name: str
     help: str
     schema: Mapping[str, Any]
+
+    def read(self, text: str) -> Any:
+        """Return the value that a text stands for. Raises `ValueError`, which says what would be one."""
+        if choices := self.schema.get("enum"):
+            if text not in choices:
+                raise ValueError(f"expected {' or '.join(choices)}")
+            return text
+        kind = self.schema["type"]
+        if kind == "string":
+            return text
+        low, high = self.schema["minimum"], self.schema["maximum"]
+        value = float(text) if _NUMBER[kind].fullmatch(text) else math.nan
+        if not low <= value <= high:
+            raise ValueError(f"expected a {'whole ' * (kind == 'integer')}number from {low} to {high:.10g}")
+        return int(value) if kind == "integer" else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +58,11 @@ class Body:
 class Route:
     """One endpoint: method and path, what answers it, and its description.
 
-    `{name}` in the path stands for one part of it. `lane` says whose threads it runs on: `queue` for what asks the
-    queue, which may be slow to answer; `long` for work that may take minutes. `answer` is the JSON Schema of a good
-    answer, or its media type, `media` another type that can be asked for. `problems` are the statuses that it has
-    beside those that every route has. `example` is a path with a query, or a body, that works; `save_as` names a file
-    for an answer that is no text.
+    `{name}` in the path stands for one part of it. `lane` says whose threads it runs on: `upload` for large bodies,
+    `queue` for what asks the queue, which may be slow to answer, `long` for work that may take minutes. `answer` is the
+    JSON Schema of a good answer, or its media type, `media` another type that can be asked for. `problems` are the
+    statuses that it has beside those that follow from the rest. `example` is a path with a query or a body that works;
+    `save_as` names a file for an answer that is no text.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -54,7 +72,7 @@ class Route:
     tag: str
     answer: Mapping[str, Any] | str
     media: str = ""
-    lane: Literal["quick", "queue", "long"] = "quick"
+    lane: Literal["quick", "upload", "queue", "long"] = "quick"
     parameters: tuple[Parameter, ...] = ()
     headers: tuple[Parameter, ...] = ()
     body: Body | None = None

@@ -11,7 +11,7 @@ from imgpipe.filters.parameters import shown
 from imgpipe.pipeline import Pipeline
 from imgpipe.recipe import Recipe
 from imgpipe.web.folders import all_pictures, find_picture
-from imgpipe.web.problems import Fault, Refused
+from imgpipe.web.problems import Fault, Refused, bad_body
 from imgpipe.web.strict_json import check_keys, pointer, read_object, whole_number
 
 if TYPE_CHECKING:
@@ -48,17 +48,20 @@ def read_order(body: bytes, settings: WebSettings, *, cores: int = 0, more_keys:
     return Order(_sources(data, settings), recipe, workers, data)
 
 
+def pipeline_code(error: BadPipeline) -> str:
+    """Return the code of the problem that a pipeline has."""
+    return "unknown-filter" if any(one.what == "unknown filter" for one in error.problems) else "bad-pipeline"
+
+
 def _pipeline(data: dict[str, Any]) -> Pipeline:
     if not isinstance(data.get("filters"), list) or not data["filters"]:
-        detail = 'filters: expected a list of filters, as ["resize", "blur"]'
-        raise Refused(422, "bad-body", detail, Fault(detail, "/filters"))
+        raise bad_body("/filters", 'filters: expected a list of filters, as ["resize", "blur"]')
     known: dict[str, Any] = {key: data[key] for key in ("filters", "filter_params") if key in data}
     try:
         return Pipeline.from_data(known | {"filters": [_sized(item, known) for item in known["filters"]]})
     except BadPipeline as error:
         faults = [_fault(problem, data) for problem in error.problems]
-        unknown = any(problem.what == "unknown filter" for problem in error.problems)
-        raise Refused(422, "unknown-filter" if unknown else "bad-pipeline", str(error), *faults) from error
+        raise Refused(422, pipeline_code(error), str(error), *faults) from error
 
 
 def _sized(item: Any, data: dict[str, Any]) -> Any:
@@ -108,11 +111,9 @@ def _sources(data: dict[str, Any], settings: WebSettings) -> tuple[str, ...]:
     elif isinstance(names, list) and all(isinstance(name, str) for name in names):
         sources = list(dict.fromkeys(find_picture(settings, name) for name in names))
     else:
-        detail = f"images: expected a list of names, got {shown(names)}"
-        raise Refused(422, "bad-body", detail, Fault(detail, "/images"))
+        raise bad_body("/images", f"images: expected a list of names, got {shown(names)}")
     if not sources:
         raise Refused(404, "nothing-to-do", "there is no picture; put some into the image folder")
     if len(sources) > settings.max_pictures:
-        detail = f"there are more than {settings.max_pictures} pictures; name some of them in images"
-        raise Refused(422, "bad-body", detail, Fault(detail, "/images"))
+        raise bad_body("/images", f"there are more than {settings.max_pictures} pictures; name some of them in images")
     return tuple(sources)

@@ -31,25 +31,21 @@ class OwnWorkers:
     ) -> None:
         slots = max(usable_cores() // len(labels), 1)
         self._tell, self._ending = tell, False
-        self._workers = [
-            Worker(
-                lambda: queue,
-                WorkerSettings(
-                    name=f"worker-{number}",
-                    labels=each,
-                    slots=slots,
-                    routing=settings.routing,
-                    roots=(*settings.folders, settings.processed),
-                    timeout_seconds=settings.picture_seconds,
-                ),
-                tell=self._say,
+        self._workers: list[Worker] = []
+        self._threads: list[threading.Thread] = []
+        for number, each in enumerate(labels, start=1):
+            configured = WorkerSettings(
+                name=f"worker-{number}",
+                labels=each,
+                slots=slots,
+                routing=settings.routing,
+                roots=(*settings.folders, settings.processed),
+                timeout_seconds=settings.picture_seconds,
             )
-            for number, each in enumerate(labels, start=1)
-        ]
-        self._threads = [
-            threading.Thread(target=self._run, args=(worker,), name=f"imgpipe-web-worker-{number}", daemon=True)
-            for number, worker in enumerate(self._workers, start=1)
-        ]
+            worker = Worker(lambda: queue, configured, tell=self._say)
+            name = f"imgpipe-web-worker-{number}"
+            self._workers.append(worker)
+            self._threads.append(threading.Thread(target=self._run, args=(worker,), name=name, daemon=True))
 
     def start(self) -> None:
         """Start them."""
@@ -59,14 +55,11 @@ class OwnWorkers:
     def stop(self, grace_seconds: float) -> None:
         """Let them finish the pictures that they have, then end them."""
         self._ending = True
-        for worker in self._workers:
-            worker.drain()
-        for thread in self._threads:
-            thread.join(grace_seconds)
-        for worker in self._workers:
-            worker.stop()
-        for thread in self._threads:
-            thread.join(grace_seconds)
+        for end in (Worker.drain, Worker.stop):
+            for worker in self._workers:
+                end(worker)
+            for thread in self._threads:
+                thread.join(grace_seconds)
 
     def _run(self, worker: Worker) -> None:
         try:

@@ -53,6 +53,7 @@ TITLES = {
     "busy": "Too much is in work",
     "too-slow": "It took too long and was ended",
     "stopping": "The server is stopping",
+    "not-ready": "The server cannot do its work now",
     "internal": "Something is wrong with the server",
 }
 
@@ -62,6 +63,10 @@ _STATUS_OF_PICTURE = {
     FailureCode.PERMISSION_DENIED: 403,
     FailureCode.TOO_LARGE: 413,
     FailureCode.FORMAT_NOT_ALLOWED: 415,
+    FailureCode.INTERNAL: 500,
+    FailureCode.CANNOT_WRITE: 500,
+    FailureCode.OUT_OF_MEMORY: 503,
+    FailureCode.TIMEOUT: 504,
     FailureCode.DISK_FULL: 507,
 }
 
@@ -76,15 +81,15 @@ class Fault:
     suggestion: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a request is not answered as it wished. The code is stable: scripts rely on it."""
+class Refused(UsageError):
+    """Raised where a request cannot be answered as it wished; it never leaves this package.
 
-    status: int
-    code: str
-    detail: str
-    faults: tuple[Fault, ...] = ()
-    headers: Headers = ()
+    The code is stable: scripts rely on it.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, *faults: Fault, headers: Headers = ()) -> None:
+        self.status, self.code, self.detail, self.faults, self.headers = status, code, detail, faults, headers
+        super().__init__(detail)
 
     def response(self, request_id: str, instance: str = "") -> Response:
         """Return it as a document of problem details."""
@@ -104,12 +109,9 @@ class Problem:
         return json_response(document, status=self.status, headers=self.headers, media="application/problem+json")
 
 
-class Refused(UsageError):
-    """Raised where a request cannot be answered as it wished; it never leaves this package."""
-
-    def __init__(self, status: int, code: str, detail: str, *faults: Fault, headers: Headers = ()) -> None:
-        self.problem = Problem(status, code, detail, faults, headers)
-        super().__init__(detail)
+def bad_body(pointer: str, detail: str) -> Refused:
+    """Return the refusal of a body in which something is wrong at a place."""
+    return Refused(422, "bad-body", detail, Fault(detail, pointer))
 
 
 def busy(detail: str, *, seconds: int = 1) -> Refused:
@@ -122,32 +124,32 @@ def queue_full() -> Refused:
     return Refused(503, "queue-full", "the queue has no room for this now", headers=(("Retry-After", "30"),))
 
 
-def problem_of(error: ImgpipeError) -> Problem:
-    """Return the problem that an error stands for, of those that are not the server's own fault."""
+def refusal_of(error: ImgpipeError) -> Refused:
+    """Return the refusal that an error stands for, of those that are not the server's own fault."""
     text = str(error)
     match error:
         case Refused():
-            return error.problem
+            return error
         case PictureError():
-            return refused_picture(error, text).problem
+            return refused_picture(error.code, text, error.remedy)
         case BadPipeline():
-            return Problem(422, "bad-pipeline", text)
+            return Refused(422, "bad-pipeline", text)
         case BadOption():
-            return Problem(422, "bad-request", text)
+            return Refused(422, "bad-request", text)
         case NothingToDo():
-            return Problem(404, "nothing-to-do", text)
+            return Refused(404, "nothing-to-do", text)
         case OutputLocked():
-            return Problem(409, "output-locked", text, headers=(("Retry-After", "1"),))
+            return Refused(409, "output-locked", text, headers=(("Retry-After", "1"),))
         case UsageError():
-            return Problem(400, "bad-request", text)
+            return Refused(400, "bad-request", text)
         case _:
-            return Problem(500, "internal", text)
+            return Refused(500, "internal", text)
 
 
-def refused_picture(error: PictureError, message: str) -> Refused:
-    """Return the refusal of a picture; `message` may say less of the server's folders than the error does."""
-    faults = [Fault(message, suggestion=error.remedy)] if error.remedy else []
-    return Refused(_STATUS_OF_PICTURE.get(error.code, 422), code_of(error.code), message, *faults)
+def refused_picture(code: FailureCode, message: str, remedy: str) -> Refused:
+    """Return the refusal of a picture; `message` may say less of the server's folders than an error does."""
+    faults = [Fault(message, suggestion=remedy)] if remedy else []
+    return Refused(_STATUS_OF_PICTURE.get(code, 422), code_of(code), message, *faults)
 
 
 def code_of(code: FailureCode) -> str:

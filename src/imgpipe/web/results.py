@@ -9,7 +9,7 @@ has here only what that has left.
 from __future__ import annotations
 
 import os
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.errors import BadPayload, FailureCode
@@ -22,7 +22,6 @@ from imgpipe.web.folders import is_offered
 from imgpipe.web.problems import Refused
 
 if TYPE_CHECKING:
-    from imgpipe.queue.base import TaskQueue
     from imgpipe.queue.values import JobStatus, TaskStatus
     from imgpipe.web.app import App
     from imgpipe.web.settings import WebSettings
@@ -42,7 +41,7 @@ def results_of(status: JobStatus, start: int, most: int, app: App) -> tuple[list
     for number, (index, verdict, record) in enumerate(found.records, found.first):
         result = _decoded(record, payload)
         if result is None:
-            result = _guessed(app.broker.ask(partial(_task, job=status.id, index=index)), verdict, payload)
+            result = _guessed(_task(status.id, index, app), verdict, payload)
         results.append((number, index, result))
     return results, found.first + len(found.records)
 
@@ -79,8 +78,8 @@ def picture_of(number: int, status: JobStatus, app: App) -> tuple[str, str]:
     return os.path.realpath(result.target), format_.mime if format_ else "application/octet-stream"
 
 
-def _task(queue: TaskQueue, *, job: str, index: int) -> TaskStatus:
-    return queue.task(job, index)
+def _task(job: str, index: int, app: App) -> TaskStatus:
+    return app.broker.ask(lambda queue: queue.task(job, index))
 
 
 @lru_cache(maxsize=32)  # of a task that many ask after; reading it takes longer than all the rest

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imgpipe.web import schemas
+from imgpipe.web import batches, schemas
+from imgpipe.web.documents import openapi_document, page
 from imgpipe.web.http import Response, json_response
-from imgpipe.web.openapi import openapi_document
 from imgpipe.web.operations import Body, Parameter, Route
 from imgpipe.web.orders import MOST_WORKERS
-from imgpipe.web.page import page
 from imgpipe.web.problems import TITLES, Refused
 from imgpipe.web.settings import UNTRUSTED
 from imgpipe.web.strict_json import MAX_BYTES
-from imgpipe.web.views import batches, comparisons, events, fleet, health, images, tasks
+from imgpipe.web.views import comparisons, events, fleet, health, images, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from imgpipe.web.app import App
+    from imgpipe.web.app import App, View
     from imgpipe.web.http import Request
 
 
@@ -44,41 +43,25 @@ def _problem(request: Request, _app: App) -> Response:
     return json_response({"code": code, "title": TITLES[code]})
 
 
-def _order(**more: Mapping[str, Any]) -> Body:
-    return _body(workers={"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}, **more)
-
-
 def _body(**more: Mapping[str, Any]) -> Body:
     return Body(media=("application/json",), max_bytes=MAX_BYTES, schema=schemas.order(**more))
 
 
-def _whole(name: str, text: str, least: int, most: int, default: int) -> Parameter:
-    return Parameter(
-        name=name, help=text, schema={"type": "integer", "minimum": least, "maximum": most, "default": default}
-    )
+def _batch(name: str, view: View, summary: str, answer: Mapping[str, Any], example: Any, **more: Any) -> Route:
+    """Describe an endpoint that answers an order when all of it is done."""
+    return Route(
+        method="POST", path=f"/api/process-batch/{name}/", view=view, tag="batches", lane="long",
+        summary=summary, answer=answer, problems=(404, 409), example=example,
+        body=_body(workers={"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}, **more),
+    )  # fmt: skip
+
+
+def _whole(low: int, high: int, default: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": low, "maximum": high, "default": default}
 
 
 _PICTURE = Body(media=("image/*",), max_bytes=UNTRUSTED.max_file_bytes, schema={"type": "string", "format": "binary"})
-_DELAY = Parameter(
-    name="delay",
-    help=f"Seconds to wait, at most {images.LONGEST_DELAY_SECONDS:g}.",
-    schema={
-        "type": "number", "minimum": 0, "maximum": images.LONGEST_DELAY_SECONDS,
-        "default": images.DEFAULT_DELAY_SECONDS,
-    },
-)  # fmt: skip
-_ITERATIONS = {
-    "type": "integer", "minimum": 1, "maximum": batches.MOST_ITERATIONS, "default": batches.DEFAULT_ITERATIONS
-}  # fmt: skip
-_REPETITIONS = {
-    "type": "integer", "minimum": 1, "maximum": comparisons.MOST_REPETITIONS,
-    "default": comparisons.DEFAULT_REPETITIONS,
-}  # fmt: skip
-_OF_BATCHES = (404, 409, 413, 415, 422)
-_OF_TASKS = (404, 410)
-_FORMAT = Parameter(
-    name="format", help="What to answer in.", schema={"enum": list(fleet.FORMATS), "default": fleet.FORMATS[0]}
-)
+_REPETITIONS = _whole(1, comparisons.MOST_REPETITIONS, comparisons.DEFAULT_REPETITIONS)
 
 ROUTES = (
     Route(
@@ -98,6 +81,14 @@ ROUTES = (
         summary="Whether the server can do its work.",
     ),
     Route(
+        method="GET", path="/api/health/live/", view=health.live, tag="server", answer=schemas.STATE,
+        summary="Whether the server answers at all; else it has to be started anew.",
+    ),
+    Route(
+        method="GET", path="/api/health/ready/", view=health.ready, tag="server", answer=schemas.STATE,
+        summary="Whether to send it requests: its folders can be used, the queue answers, it is not stopping.",
+    ),
+    Route(
         method="GET", path="/api/stats/", view=health.stats, tag="server", answer=schemas.STATS,
         summary="Requests, pictures, and what the server uses.",
     ),
@@ -108,11 +99,27 @@ ROUTES = (
             Parameter(name="name", help="The picture's name; without one, the sample.", schema=schemas.TEXT),
             Parameter(name="path", help="The same, as a path below one of the folders.", schema=schemas.TEXT),
         ),
-        problems=(403, 404, 413, 415, 422),
+        problems=(403, 404, 413, 415),
     ),
     Route(
-        method="POST", path="/api/image/info/", view=images.uploaded_info, tag="images", answer=schemas.IMAGE_INFO,
-        summary="What the picture in the body is.", body=_PICTURE, problems=(413, 415, 422),
+        method="POST", path="/api/image/info/", view=images.uploaded_info, tag="images", lane="upload",
+        summary="What the picture in the body is.",
+        answer=schemas.IMAGE_INFO, body=_PICTURE,
+    ),
+    Route(
+        method="POST", path="/api/image/process/", view=images.processed, tag="images", lane="upload",
+        summary="The picture in the body through filters. The answer is the picture; the server keeps neither.",
+        answer="image/*", body=_PICTURE, problems=(500, 504, 507),
+        parameters=(
+            Parameter(name="filters", help="As on the command line.", schema=schemas.TEXT),
+            Parameter(name="format", help="The answer's format; without it, the picture's own.",
+                      schema={"enum": list(UNTRUSTED.formats)}),
+            Parameter(name="quality", help="For JPEG (85) and WebP (80).",
+                      schema={"type": "integer", "minimum": 1, "maximum": 100}),
+            Parameter(name="metadata", help="Which EXIF and XMP to keep: by default all, with where it was taken.",
+                      schema={"enum": ["keep", "copyright", "none"]}),
+        ),
+        example="/api/image/process/?filters=resize:800x600|sharpen", save_as="processed.jpg",
     ),
     Route(
         method="GET", path="/api/image/4k/", view=images.sample_picture, tag="images", answer="image/jpeg",
@@ -122,51 +129,45 @@ ROUTES = (
     Route(
         method="GET", path="/api/image/slow/", view=images.slow_picture, tag="images", answer="image/jpeg",
         summary="The same after a delay, in which the server does other things.",
-        good=(200, 206, 304), parameters=(_DELAY,), problems=(404, 416, 422),
+        good=(200, 206, 304), problems=(404, 416),
+        parameters=(
+            Parameter(name="delay", help="Seconds to wait.",
+                      schema={"type": "number", "minimum": 0, "maximum": 30, "default": 2.0}),
+        ),
         example="/api/image/slow/?delay=3.0", save_as="slow_4k.jpg",
     ),
-    Route(
-        method="POST", path="/api/process-batch/sequential/", view=batches.sequential, tag="batches", lane="long",
-        summary="All pictures through the filters, one after the other.",
-        answer=schemas.BATCH, body=_order(), problems=_OF_BATCHES,
-        example={
+    _batch(
+        "sequential", batches.sequential, "All pictures through the filters, one after the other.", schemas.BATCH,
+        {
             "filters": ["resize", "blur"],
             "filter_params": {"resize": {"width": 800, "height": 600}, "blur": {"radius": 3.0}},
         },
     ),
-    Route(
-        method="POST", path="/api/process-batch/threading/", view=batches.threading, tag="batches", lane="long",
-        summary="The same on several threads.",
-        answer=schemas.BATCH, body=_order(), problems=_OF_BATCHES, example={"filters": ["sharpen", "edges"]},
+    _batch(
+        "threading", batches.threading, "The same on several threads.", schemas.BATCH,
+        {"filters": ["sharpen", "edges"]},
     ),
-    Route(
-        method="POST", path="/api/process-batch/multiprocessing/", view=batches.multiprocessing, tag="batches",
-        lane="long", summary="The same in several processes.",
-        answer=schemas.BATCH, body=_order(), problems=_OF_BATCHES,
-        example={"filters": ["brightness"], "filter_params": {"brightness": {"factor": 1.5}}},
+    _batch(
+        "multiprocessing", batches.multiprocessing, "The same in several processes.", schemas.BATCH,
+        {"filters": ["brightness"], "filter_params": {"brightness": {"factor": 1.5}}},
     ),
-    Route(
-        method="POST", path="/api/process-batch/compare/", view=comparisons.two, tag="batches", lane="long",
-        summary="Threads beside processes: how much faster than one after the other, and why.",
-        answer=schemas.COMPARISON, body=_order(repetitions=_REPETITIONS), problems=_OF_BATCHES,
-        example={"filters": ["resize", "blur"]},
+    _batch(
+        "compare", comparisons.two, "Threads beside processes: how much faster than one after the other, and why.",
+        schemas.COMPARISON, {"filters": ["resize", "blur"]}, repetitions=_REPETITIONS,
     ),
-    Route(
-        method="POST", path="/api/process-batch/compare-all/", view=comparisons.all_modes, tag="batches", lane="long",
-        summary="All three side by side.",
-        answer=schemas.COMPARISON, body=_order(repetitions=_REPETITIONS), problems=_OF_BATCHES,
-        example={"filters": ["resize", "blur"]},
+    _batch(
+        "compare-all", comparisons.all_modes, "All three side by side.",
+        schemas.COMPARISON, {"filters": ["resize", "blur"]}, repetitions=_REPETITIONS,
     ),
-    Route(
-        method="POST", path="/api/process-batch/stress/", view=batches.stress, tag="batches", lane="long",
-        summary="The same batch again and again: how even it is.",
-        answer=schemas.STRESS, body=_order(num_iterations=_ITERATIONS), problems=_OF_BATCHES,
-        example={"filters": ["sharpen", "edges"], "num_iterations": 5},
+    _batch(
+        "stress", batches.stress, "The same batch again and again: how even it is.",
+        schemas.STRESS, {"filters": ["sharpen", "edges"], "num_iterations": 5},
+        num_iterations=_whole(1, batches.MOST_ITERATIONS, batches.DEFAULT_ITERATIONS),
     ),
     Route(
         method="POST", path="/api/process-batch/distributed/", view=tasks.distributed, tag="tasks", lane="queue",
         summary="The same by workers, wherever they are: answered at once, with a task to ask after.",
-        answer=schemas.HANDED_OVER, good=(202,), problems=_OF_BATCHES,
+        answer=schemas.HANDED_OVER, good=(202,), problems=(404, 409),
         body=_body(
             needs={"type": "array", "items": schemas.TEXT, "maxItems": 16},
             routing={"type": "string", "enum": ["labels", "fifo"]},
@@ -184,35 +185,35 @@ ROUTES = (
     Route(
         method="GET", path="/api/task/{id}/status/", view=tasks.status, tag="tasks", lane="queue",
         summary="How a task is, whose fault it is if it has failed, and why it waits.",
-        answer=schemas.TASK, good=(200, 304), problems=(*_OF_TASKS, 422),
-        parameters=(_whole("wait", "Seconds to wait for its end, or for news.", 0, tasks.LONGEST_WAIT_SECONDS, 0),),
+        answer=schemas.TASK, good=(200, 304),
+        parameters=(Parameter(name="wait", help="Seconds to wait for its end, or for news.", schema=_whole(0, 30, 0)),),
         example="/api/task/TASK_ID/status/",
     ),
     Route(
         method="GET", path="/api/task/{id}/results/", view=tasks.results, tag="tasks", lane="queue",
         summary="What became of its pictures, in the order in which they were done.",
-        answer=schemas.RESULTS, problems=(*_OF_TASKS, 422),
+        answer=schemas.RESULTS,
         parameters=(
-            _whole("cursor", "The number of the first result.", 0, tasks.LARGEST_NUMBER, 0),
-            _whole("limit", "How many at most.", 1, tasks.MOST_RESULTS, tasks.DEFAULT_RESULTS),
+            Parameter(name="cursor", help="The number of the first result.", schema=_whole(0, 999_999_999, 0)),
+            Parameter(name="limit", help="How many at most.", schema=_whole(1, 1000, 100)),
         ),
         example="/api/task/TASK_ID/results/",
     ),
     Route(
         method="GET", path="/api/task/{id}/images/{n}/", view=tasks.image, tag="tasks", lane="queue",
         summary="The picture of result number n; also parts of it, and only if it has changed.",
-        answer="image/*", good=(200, 206, 304), problems=(*_OF_TASKS, 416),
+        answer="image/*", good=(200, 206, 304), problems=(416,),
         example="/api/task/TASK_ID/images/0/", save_as="result.jpg",
     ),
     Route(
         method="GET", path="/api/task/{id}/events/", view=events.events, tag="tasks", lane="queue",
         summary="The same as it happens: server-sent events.",
-        answer="text/event-stream", good=(200, 204), problems=_OF_TASKS, example="/api/task/TASK_ID/events/",
+        answer="text/event-stream", good=(200, 204), example="/api/task/TASK_ID/events/",
     ),
     Route(
         method="DELETE", path="/api/task/{id}/", view=tasks.cancel, tag="tasks", lane="queue",
         summary="Cancel a task: pictures that have not begun are dropped.",
-        answer=schemas.TASK, good=(202, 204), problems=_OF_TASKS, example="/api/task/TASK_ID/",
+        answer=schemas.TASK, good=(202, 204), example="/api/task/TASK_ID/",
     ),
     Route(
         method="GET", path="/api/workers/status/", view=fleet.workers, tag="fleet", lane="queue",
@@ -221,7 +222,11 @@ ROUTES = (
     Route(
         method="GET", path="/api/metrics/", view=fleet.metrics, tag="fleet", lane="queue",
         summary="The machine, the workers, the queue, and what is advised.",
-        answer=schemas.METRICS, media="text/plain", parameters=(_FORMAT,), problems=(422,),
+        answer=schemas.METRICS, media="text/plain",
+        parameters=(
+            Parameter(name="format", help="What to answer in.",
+                      schema={"enum": ["json", "prometheus"], "default": "json"}),
+        ),
     ),
     Route(
         method="GET", path="/metrics", view=fleet.prometheus, tag="fleet", lane="queue",

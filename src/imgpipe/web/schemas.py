@@ -26,6 +26,7 @@ HEALTH = answer(
     status={"type": "string", "enum": ["healthy", "degraded"]}, version=TEXT, uptime_s=NUMBER,
     queue={"type": "string", "enum": ["memory", "redis"]}, workers=COUNT, checks=OBJECT,
 )  # fmt: skip
+STATE = answer(status=TEXT)
 STATS = answer(uptime_s=NUMBER, requests=OBJECT, images=OBJECT, process=OBJECT, machine=OBJECT)
 IMAGE_INFO = answer(
     name=TEXT, width=COUNT, height=COUNT, megapixels=NUMBER, mode=TEXT, format=TEXT, bytes=COUNT,

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgpipe.errors import BadOption
 from imgpipe.web.connection import Connection, Phase
@@ -69,9 +69,9 @@ class Server:
                 for key, _ in self._selector.select(self._patience()):
                     key.data()
                 for connection, response in self._exchange.answers():
-                    self._step(connection, partial(self._exchange.settle, connection, response))
+                    self._step(self._exchange.settle, connection, response)
                 for connection in [self._again.popleft() for _ in range(len(self._again))]:
-                    self._step(connection, partial(self._exchange.advance, connection))
+                    self._step(self._exchange.advance, connection)
                 self._expire()
         finally:
             for connection in tuple(self._connections):
@@ -108,7 +108,7 @@ class Server:
             if connection.phase in (Phase.HEAD, Phase.BODY, Phase.LINGER):
                 self._drop(connection)
             elif connection.phase is Phase.PAUSE:
-                self._step(connection, partial(self._exchange.settle, connection, None))
+                self._step(self._exchange.settle, connection, None)
 
     def _stop_listening(self) -> None:
         with suppress(KeyError, ValueError):
@@ -131,7 +131,7 @@ class Server:
     def _expire(self) -> None:
         now = time.monotonic()
         for connection in [one for one in self._connections if one.deadline <= now]:
-            self._step(connection, partial(self._exchange.expire, connection))
+            self._step(self._exchange.expire, connection)
         if self._deaf_until and self._deaf_until <= now and self._stop_at is None:
             self._deaf_until = 0.0
             self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
@@ -153,8 +153,7 @@ class Server:
                 continue
             self._connections.add(connection)
             if full:
-                problem = busy("too many connections are open").problem
-                self._step(connection, partial(self._exchange.refuse, connection, problem))
+                self._step(self._exchange.refuse, connection, busy("too many connections are open"))
             else:
                 self._watch(connection, selectors.EVENT_READ)
 
@@ -178,20 +177,20 @@ class Server:
         if connection not in self._connections:  # dropped since the selector has looked
             return
         if connection.phase is Phase.ANSWER:
-            self._step(connection, partial(self._exchange.send, connection))
+            self._step(self._exchange.send, connection)
         elif connection.phase is Phase.PAUSE and not connection.has_left():
             self._watch(connection, 0)  # it says something, and will be heard when the stream has ended
         elif not connection.receive():
             self._drop(connection)
         elif connection.phase is not Phase.LINGER:
-            self._step(connection, partial(self._exchange.advance, connection))
+            self._step(self._exchange.advance, connection)
 
-    def _step(self, connection: Connection, step: Callable[[], None]) -> None:
+    def _step(self, step: Callable[..., None], connection: Connection, *more: Any) -> None:
         """Take a connection one step further. Whatever goes wrong ends this connection, and never the server."""
         if connection not in self._connections:
             return
         try:
-            step()
+            step(connection, *more)
         except Exception:  # noqa: BLE001 - nobody has foreseen it, and the other clients are not to blame
             log_unforeseen(self._log, "-")
             self._drop(connection)

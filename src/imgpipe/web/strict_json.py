@@ -7,7 +7,7 @@ import math
 from typing import Any, NoReturn
 
 from imgpipe.filters.parameters import shown, unknown_hint
-from imgpipe.web.problems import Fault, Refused
+from imgpipe.web.problems import Fault, Refused, bad_body
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 20
@@ -47,8 +47,7 @@ def whole_number(data: dict[str, Any], key: str, low: int, high: int, default: i
     """Return a whole number of the object, or `default` without it. Raises `Refused`."""
     value = data.get(key, default)
     if type(value) is not int or not low <= value <= high:
-        detail = f"{key}: expected a whole number from {low} to {high}, got {shown(value)}"
-        raise Refused(422, "bad-body", detail, Fault(detail, pointer(key)))
+        raise bad_body(pointer(key), f"{key}: expected a whole number from {low} to {high}, got {shown(value)}")
     return value
 
 

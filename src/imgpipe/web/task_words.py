@@ -56,11 +56,13 @@ def task_document(
     status: JobStatus, workers: Sequence[WorkerStatus], error: str, language: str, now: datetime
 ) -> dict[str, Any]:
     """Return all that is known of a job as JSON-like data; `error` is what its first failure says."""
-    word, reason = word_of(status), _reason(status)
+    word = word_of(status)
+    reason = max(status.codes, key=lambda code: status.codes[code], default="").lower()
     return {
         "task_id": status.id,
         "status": word,
-        "failure_type": _failure_type(status, word),
+        # where both are to blame, a picture that fails is what somebody can mend
+        "failure_type": ("job_failure" if status.failed else "worker_failure") if word in _FAULTS else None,
         "failure_reason": reason if word in _FAULTS else None,
         "explanation": _explanation(status, word, reason, workers, language),
         "error": error if word in _FAULTS and error else None,
@@ -101,17 +103,6 @@ def language_of(header: str) -> str:
             for name in wishes if match[1] == "*" else {match[1].lower()} & wishes.keys():
                 wishes[name] = max(wishes[name], weight)
     return "es" if wishes["es"] > wishes["en"] else "en"
-
-
-def _failure_type(status: JobStatus, word: Word) -> str | None:
-    """Say whose fault it is. Where both are to blame, a picture that fails is what somebody can mend."""
-    if word not in _FAULTS:
-        return None
-    return "job_failure" if status.failed else "worker_failure"
-
-
-def _reason(status: JobStatus) -> str:
-    return max(status.codes, key=lambda code: status.codes[code], default="").lower()
 
 
 def _explanation(status: JobStatus, word: Word, reason: str, workers: Sequence[WorkerStatus], language: str) -> str:

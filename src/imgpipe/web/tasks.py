@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import secrets
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 from imgpipe.errors import BadOption, BadPayload
@@ -17,15 +15,13 @@ from imgpipe.queue.payload import JobPayload, encode_task, needs_of_recipe
 from imgpipe.queue.values import MOST_BYTES, MOST_ITEMS, Item, JobSpec, Routing, SubmitKind, check_labels
 from imgpipe.task import Task
 from imgpipe.web.batches import plan_of
-from imgpipe.web.problems import Fault, Refused, queue_full
-from imgpipe.web.strict_json import pointer
+from imgpipe.web.problems import Refused, bad_body, queue_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imgpipe.plan import Plan
-    from imgpipe.queue.base import TaskQueue
-    from imgpipe.queue.values import JobStatus, Submitted
+    from imgpipe.queue.values import JobStatus
     from imgpipe.web.app import App
     from imgpipe.web.orders import Order
 
@@ -37,16 +33,10 @@ _NO_ROOM = "because it did not fit into the queue"
 _MARK_LETTERS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOver:
-    """A job that the queue has; `replayed` says that it had it before."""
+def hand_over(order: Order, key: str | None, app: App) -> tuple[JobStatus, bool]:
+    """Hand an order over; return its job, and whether the queue had that before.
 
-    status: JobStatus
-    replayed: bool
-
-
-def hand_over(order: Order, key: str | None, app: App) -> HandedOver:
-    """Hand an order over. Raises `Refused`, and `UsageError` for an order that cannot be carried out.
+    Raises `Refused`, and `UsageError` for an order that cannot be carried out.
 
     With an Idempotency-Key the queue itself is the memory of what was asked: the id of the job is made of the key, and
     the name of its folder of the whole body. So every server on that queue knows the key, for as long as the job is
@@ -56,11 +46,11 @@ def hand_over(order: Order, key: str | None, app: App) -> HandedOver:
     mark = _mark_of(order)
     needs = needs_of_recipe(order.recipe) | _needs(order.data)
     routing = _routing(order.data, app.settings.routing)
-    with app.tasks.making(task_id):
+    with app.making(task_id):
         known = None if key is None else _known(task_id, mark, app)
         status = known or _submit(task_id, plan_of(order, app.settings, mark), needs, routing, app)
-        app.tasks.add(task_id)
-        return HandedOver(status, replayed=known is not None)
+        app.remember(task_id)
+        return status, known is not None
 
 
 def _known(task_id: str, mark: str, app: App) -> JobStatus | None:
@@ -95,20 +85,19 @@ def _submit(task_id: str, plan: Plan, needs: frozenset[str], routing: Routing, a
         keep_seconds=DAY_SECONDS,
     )
     app.broker.ask(lambda queue: queue.create(spec))
+
+    def send(chunk: list[Item], *, last: bool) -> SubmitKind:
+        return app.broker.ask(lambda queue: queue.submit(task_id, chunk, last=last)).kind
+
     chunks = list(_chunks(plan, payload))
     for number, chunk in enumerate(chunks, start=1):
-        send = partial(_send, task_id=task_id, chunk=chunk, last=number == len(chunks))
-        if app.broker.ask(send).kind is not SubmitKind.ACCEPTED:
+        if send(chunk, last=number == len(chunks)) is not SubmitKind.ACCEPTED:
             app.broker.ask(lambda queue: queue.control(task_id, "cancel", _NO_ROOM))
             raise queue_full()
     status = app.broker.ask(lambda queue: queue.status(task_id))
     if status is None:
         raise Refused(503, "redis-unavailable", "the queue has lost the task: hand it over again")
     return status
-
-
-def _send(queue: TaskQueue, *, task_id: str, chunk: list[Item], last: bool) -> Submitted:
-    return queue.submit(task_id, chunk, last=last)
 
 
 def _chunks(plan: Plan, payload: JobPayload) -> Iterator[list[Item]]:
@@ -156,13 +145,12 @@ def _needs(data: dict[str, Any]) -> frozenset[str]:
             detail = f"needs: {error}"
         else:
             return frozenset(labels)
-    raise Refused(422, "bad-body", detail, Fault(detail, pointer("needs")))
+    raise bad_body("/needs", detail)
 
 
 def _routing(data: dict[str, Any], default: Routing) -> Routing:
     routing: Any = data.get("routing", default)
     if routing not in get_args(Routing):
-        detail = f"routing: expected {' or '.join(get_args(Routing))}, got {shown(routing)}"
-        raise Refused(422, "bad-body", detail, Fault(detail, pointer("routing")))
+        raise bad_body("/routing", f"routing: expected {' or '.join(get_args(Routing))}, got {shown(routing)}")
     chosen: Routing = routing
     return chosen

@@ -18,7 +18,7 @@ from imgpipe.display import display_name
 from imgpipe.queue import DEFAULT_NAMESPACE
 from imgpipe.queue.memory import MemoryQueue
 from imgpipe.queue.values import ALL
-from imgpipe.web.app import App
+from imgpipe.web.app import App, Later
 from imgpipe.web.broker import Broker, RedisBroker
 from imgpipe.web.dispatch import admit, answer, finish
 from imgpipe.web.folders import prepare
@@ -26,13 +26,11 @@ from imgpipe.web.http import FilePart, Request, Response
 from imgpipe.web.own_workers import OwnWorkers
 from imgpipe.web.problems import Refused
 from imgpipe.web.settings import from_environ
-from imgpipe.web.view import Later
 from imgpipe.web.wire import check_length, parameters, request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from imgpipe.web.http import Stream
     from imgpipe.web.settings import WebSettings
 
 _PIECE_BYTES = 256 << 10
@@ -54,7 +52,7 @@ class Application:
             response = _answered(request, environ, app)
         except Refused as error:
             name = request.id if request else request_id({})
-            response = error.problem.response(name, request.path if request else "")
+            response = error.response(name, request.path if request else "")
             response = response.with_headers(("X-Request-Id", name))
         response = finish(response, request, app)
         is_told = response.length is not None and response.status not in (204, 304)
@@ -64,9 +62,7 @@ class Application:
         if environ["REQUEST_METHOD"] == "HEAD":
             response.close()
             return []
-        if isinstance(response.body, bytes):
-            return [response.body]
-        return _Pieces(response.body) if isinstance(response.body, FilePart) else _Streamed(response.body, app)
+        return _Sending(response, app)
 
     def _made(self) -> App:
         with self._making:
@@ -74,6 +70,7 @@ class Application:
                 settings = from_environ(os.environ)
                 prepare(settings)
                 self._app = App(settings, _broker(settings, os.environ))
+                atexit.register(self._app.close)
             return self._app
 
 
@@ -140,35 +137,23 @@ def _answered(request: Request, environ: dict[str, Any], app: App) -> Response:
     return response
 
 
-class _Pieces:
-    """A part of a file, piece by piece; the server calls `close` when it is done, or when the client has gone."""
+class _Sending:
+    """The body of an answer, piece by piece; the server calls `close` when it is done, or when the client has gone."""
 
-    def __init__(self, part: FilePart) -> None:
-        self._part = part
-
-    def __iter__(self) -> Iterator[bytes]:
-        part, left = self._part, self._part.length
-        part.file.seek(part.start)
-        while left and (data := part.file.read(min(left, _PIECE_BYTES))):
-            left -= len(data)
-            yield data
-
-    def close(self) -> None:
-        """Close the file."""
-        self._part.file.close()
-
-
-class _Streamed:
-    """A stream, piece by piece; the pauses between them keep a thread of that server."""
-
-    def __init__(self, stream: Stream, app: App) -> None:
-        self._stream, self._app = stream, app
+    def __init__(self, response: Response, app: App) -> None:
+        self._body, self._app, self.close = response.body, app, response.close
 
     def __iter__(self) -> Iterator[bytes]:
-        for piece in self._stream.pieces:
-            yield piece.data
-            self._app.stopping.wait(piece.seconds)
-
-    def close(self) -> None:
-        """Close the stream."""
-        self._stream.close()
+        body = self._body
+        if isinstance(body, bytes):
+            yield body
+        elif isinstance(body, FilePart):
+            body.file.seek(body.start)
+            left = body.length
+            while left and (data := body.file.read(min(left, _PIECE_BYTES))):
+                left -= len(data)
+                yield data
+        else:
+            for piece in body.pieces:
+                yield piece.data
+                self._app.stopping.wait(piece.seconds)  # a thread of that server: only ours can do without

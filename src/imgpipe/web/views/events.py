@@ -64,8 +64,8 @@ def _pieces(found: JobStatus, cursor: int, request: Request, app: App) -> Genera
                 tag = tag_of(found)
                 lines.append(_event("progress", str(cursor), described(found, request, app)))
         except Refused as error:
-            if error.problem.status in {404, 410}:
-                yield Piece(_event("gone", _THE_END, {"detail": error.problem.detail}).encode())
+            if error.status in {404, 410}:
+                yield Piece(_event("gone", _THE_END, {"detail": error.detail}).encode())
                 return
             # Redis is away: the client need not know, as long as it hears something now and then.
         if not lines and time.monotonic() - said_at > _COMMENT_SECONDS:

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 from imgpipe.monitor.document import recommendation, to_data
 from imgpipe.monitor.prometheus import CONTENT_TYPE, to_text
 from imgpipe.queue.values import class_of
+from imgpipe.web.app import Later
 from imgpipe.web.http import Response, json_response
-from imgpipe.web.problems import Fault, Refused
-from imgpipe.web.view import Later
+from imgpipe.web.problems import Refused
 
 if TYPE_CHECKING:
     from imgpipe.queue.values import WorkerStatus
     from imgpipe.web.app import App
     from imgpipe.web.http import Request
-
-FORMATS = ("json", "prometheus")
 
 _APART_SECONDS = 0.5
 
@@ -38,14 +36,10 @@ def workers(_request: Request, app: App) -> Response:
 
 def metrics(request: Request, app: App) -> Response | Later:
     """Return the document of everything, or the text that Prometheus reads."""
-    wanted = request.query.get("format", FORMATS[0])
-    if wanted not in FORMATS:
-        detail = f"format: expected {' or '.join(FORMATS)}"
-        raise Refused(422, "bad-parameter", detail, Fault(detail, parameter="format"))
-    if wanted == "prometheus":
+    if request.query["format"] == "prometheus":
         return prometheus(request, app)
-    is_first = not app.metrics.has_looked
-    snapshot, age_seconds = app.metrics.take(app.broker)
+    is_first = not app.broker.has_snapshot
+    snapshot, age_seconds = app.broker.snapshot()
     if is_first:
         return Later(_APART_SECONDS, metrics)
     return json_response(to_data(snapshot, age_seconds=round(age_seconds, 3)))
@@ -54,7 +48,7 @@ def metrics(request: Request, app: App) -> Response | Later:
 def prometheus(_request: Request, app: App) -> Response:
     """Return the text that Prometheus reads; where the queue is away, it says that, and it is no error."""
     try:
-        snapshot, _ = app.metrics.take(app.broker)
+        snapshot, _ = app.broker.snapshot()
     except Refused:
         text = to_text(None)
     else:
@@ -64,8 +58,8 @@ def prometheus(_request: Request, app: App) -> Response:
 
 def scaling(_request: Request, app: App) -> Response | Later:
     """Return what is advised for each class of tasks, and the most urgent of it."""
-    is_first = not app.metrics.has_looked
-    snapshot, _ = app.metrics.take(app.broker)
+    is_first = not app.broker.has_snapshot
+    snapshot, _ = app.broker.snapshot()
     if is_first:
         return Later(_APART_SECONDS, scaling)
     document = {"scaling": list(snapshot.scaling), "scaling_recommendation": recommendation(snapshot)}

@@ -1,31 +1,30 @@
-"""Images: what a picture is, without sending it; the sample picture, at once or slowly."""
+"""Images: what a picture is, and what filters make of it; the sample picture, at once or slowly."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.display import display_name
-from imgpipe.errors import PictureError
+from imgpipe.errors import BadPipeline, PictureError
+from imgpipe.pictures.formats import BY_NAME
 from imgpipe.pictures.header import open_header
+from imgpipe.pictures.options import WriteOptions
+from imgpipe.pipeline import Pipeline
+from imgpipe.recipe import Recipe
+from imgpipe.web.app import Later
 from imgpipe.web.files import file_response
 from imgpipe.web.folders import SAMPLE, find_picture, name_of
-from imgpipe.web.http import json_response
+from imgpipe.web.http import FilePart, Response, json_response
+from imgpipe.web.orders import pipeline_code
 from imgpipe.web.problems import Fault, Refused, refused_picture
-from imgpipe.web.view import Later
 
 if TYPE_CHECKING:
     from imgpipe.pictures.header import Header
     from imgpipe.web.app import App
-    from imgpipe.web.http import Request, Response
-
-LONGEST_DELAY_SECONDS = 30.0
-DEFAULT_DELAY_SECONDS = 2.0
-
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+    from imgpipe.web.http import Request
 
 
 def image_info(request: Request, app: App) -> Response:
@@ -51,39 +50,38 @@ def uploaded_info(request: Request, app: App) -> Response:
             )
 
 
+def processed(request: Request, app: App) -> Response:
+    """Send the picture that is the body through filters, and answer with what has become of it; nothing is kept."""
+    asked = dict(request.query)
+    if not asked:
+        raise Refused(422, "bad-parameter", "say what to do: filters, as resize:800x600|sharpen, or a format")
+    try:
+        pipeline = Pipeline.parse(asked.pop("filters", ""))
+    except BadPipeline as error:
+        faults = [Fault(f"{one.where}: {one.what}", parameter="filters", suggestion=one.hint) for one in error.problems]
+        raise Refused(422, pipeline_code(error), str(error), *faults) from error
+    recipe = Recipe(pipeline, write=WriteOptions(**asked), limits=app.settings.limits)
+    result, file = app.uploads.process(request.body, recipe)
+    notes = (("Imgpipe-Notes", ", ".join(result.notes)),) if result.notes else ()
+    headers = (("Content-Type", BY_NAME[result.format].mime), *notes)
+    return Response(headers=headers, body=FilePart(file=file, start=0, length=os.fstat(file.fileno()).st_size))
+
+
 def sample_picture(request: Request, app: App) -> Response:
     """Send the sample picture."""
-    path = find_picture(app.settings, SAMPLE)
-    try:
-        file = open(path, "rb")  # noqa: SIM115 - the answer owns it, see FilePart
-    except OSError as error:
-        raise Refused(404, "not-found", f"{SAMPLE} cannot be opened: {error.strerror}") from error
-    try:
-        return file_response(request, file, "image/jpeg", app.digests)
-    except BaseException:
-        file.close()
-        raise
+    return file_response(request, find_picture(app.settings, SAMPLE), "image/jpeg", app.digests)
 
 
 def slow_picture(request: Request, _app: App) -> Later:
     """Send the sample picture after a delay, during which nobody waits but the client."""
-    return Later(_delay_seconds(request), sample_picture)
-
-
-def _delay_seconds(request: Request) -> float:
-    text = request.query.get("delay", str(DEFAULT_DELAY_SECONDS))
-    seconds = float(text) if _SECONDS.fullmatch(text) else -1.0
-    if not 0 <= seconds <= LONGEST_DELAY_SECONDS:
-        detail = f"delay: expected a number of seconds from 0 to {LONGEST_DELAY_SECONDS:g}"
-        raise Refused(422, "bad-parameter", detail, Fault(detail, parameter="delay"))
-    return seconds
+    return Later(request.query["delay"], sample_picture)
 
 
 def _opened(path: str, name: str, app: App) -> Header:
     try:
         return open_header(path, app.settings.limits)
     except PictureError as error:
-        raise refused_picture(error, error.message.replace(display_name(path), name)) from error
+        raise refused_picture(error.code, error.message.replace(display_name(path), name), error.remedy) from error
 
 
 def _description(header: Header) -> dict[str, Any]:

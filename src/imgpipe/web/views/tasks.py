@@ -9,23 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.queue.explain import why_waiting
+from imgpipe.web.app import Later
 from imgpipe.web.files import file_response, is_known
 from imgpipe.web.http import Response, json_response
 from imgpipe.web.orders import read_order
-from imgpipe.web.problems import Fault, Refused
+from imgpipe.web.problems import Refused
 from imgpipe.web.results import first_error, item_document, picture_of, results_of
 from imgpipe.web.task_words import can_run, language_of, paths_of, tag_of, task_document, word_of
 from imgpipe.web.tasks import MORE_KEYS, hand_over
-from imgpipe.web.view import Later
 
 if TYPE_CHECKING:
     from imgpipe.queue.values import JobStatus
     from imgpipe.web.app import App
     from imgpipe.web.http import Headers, Request
-
-LONGEST_WAIT_SECONDS = 30
-DEFAULT_RESULTS, MOST_RESULTS = 100, 1000
-LARGEST_NUMBER = 10**9 - 1
 
 _LOOK_SECONDS = 0.25
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -34,8 +30,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 def distributed(request: Request, app: App) -> Response:
     """Hand an order over, and answer at once."""
     order = read_order(request.body, app.settings, more_keys=MORE_KEYS)
-    handed = hand_over(order, request.headers.get("idempotency-key"), app)
-    job = handed.status
+    job, is_replayed = hand_over(order, request.headers.get("idempotency-key"), app)
     workers = [worker for worker in app.broker.ask(lambda queue: queue.workers()) if worker.is_alive]
     document = {
         "task_id": job.id,
@@ -49,15 +44,14 @@ def distributed(request: Request, app: App) -> Response:
         "explanation": why_waiting(job, (), workers),
         **paths_of(job.id),
     }
-    replayed = (("Idempotency-Replayed", "true"),) if handed.replayed else ()
+    replayed = (("Idempotency-Replayed", "true"),) if is_replayed else ()
     headers = (("Location", document["status_url"]), ("Retry-After", "1"), *replayed)
     return json_response(document, status=202, headers=headers)
 
 
 def status(request: Request, app: App) -> Response | Later:
     """Say how a task is: now, or with `wait` as soon as it is over, or has changed since `If-None-Match`."""
-    wait_seconds = _number(request, "wait", LONGEST_WAIT_SECONDS, 0)
-    return _look(request, app, until=time.monotonic() + wait_seconds)
+    return _look(request, app, until=time.monotonic() + request.query["wait"])
 
 
 def _look(request: Request, app: App, *, until: float) -> Response | Later:
@@ -85,8 +79,7 @@ def described(found: JobStatus, request: Request, app: App) -> dict[str, Any]:
 def results(request: Request, app: App) -> Response:
     """List results from `cursor` on, in the order in which they came; the rest is behind `next_cursor`."""
     found = job_of(request, app)
-    start = _number(request, "cursor", LARGEST_NUMBER, 0)
-    limit = _number(request, "limit", MOST_RESULTS, DEFAULT_RESULTS, least=1)
+    start, limit = request.query["cursor"], request.query["limit"]
     items, after = results_of(found, start, limit, app)
     is_all = found.is_over and len(items) < limit
     document = {
@@ -106,15 +99,7 @@ def image(request: Request, app: App) -> Response:
     if not _NUMBER.fullmatch(text):
         raise Refused(404, "not-found", "results have numbers; the list of results has them")
     path, media = picture_of(int(text), found, app)
-    try:
-        file = open(path, "rb")  # noqa: SIM115 - the answer owns it, see FilePart
-    except OSError as error:
-        raise Refused(404, "not-found", f"the picture is not on this machine: {error.strerror}") from error
-    try:
-        return file_response(request, file, media, app.digests)
-    except BaseException:
-        file.close()
-        raise
+    return file_response(request, path, media, app.digests)
 
 
 def cancel(request: Request, app: App) -> Response:
@@ -131,17 +116,8 @@ def job_of(request: Request, app: App) -> JobStatus:
     task_id = request.variables["id"]
     found = app.broker.ask(lambda queue: queue.status(task_id))
     if found is not None:
-        app.tasks.add(task_id)
+        app.remember(task_id)
         return found
-    if task_id in app.tasks:
+    if app.remembers(task_id):
         raise Refused(410, "gone", "the queue has forgotten this task; its pictures are still there")
     raise Refused(404, "not-found", "there is no task of this id")
-
-
-def _number(request: Request, name: str, most: int, default: int, *, least: int = 0) -> int:
-    text = request.query.get(name, str(default))
-    value = int(text) if _NUMBER.fullmatch(text) else -1
-    if not least <= value <= most:
-        detail = f"{name}: expected a whole number from {least} to {most}"
-        raise Refused(422, "bad-parameter", detail, Fault(detail, parameter=name))
-    return value

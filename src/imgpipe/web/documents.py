@@ -1,11 +1,16 @@
-"""OpenAPI: the document that describes all endpoints to programs (version 3.1), made from the table of routes."""
+"""Documents: the table of routes told to people, as a page, and to programs, as an OpenAPI document (version 3.1)."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from html import escape
 from http import HTTPStatus
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import imgpipe
+from imgpipe.web.http import Response
 from imgpipe.web.schemas import PROBLEM
 
 if TYPE_CHECKING:
@@ -13,10 +18,40 @@ if TYPE_CHECKING:
 
     from imgpipe.web.operations import Route
 
-_ANYWHERE = (400, 401, 403, 503)
-"""Statuses that any request may get: malformed, without a token, from elsewhere, while too much is in work."""
+_STYLE = """\
+html { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em }
+h2 { margin: 2em 0 0 } dt { margin-top: 1em } dd { margin: 0 }
+pre { overflow-x: auto; padding: .5em; margin: .2em 0; background: color-mix(in srgb, currentcolor 8%, transparent) }"""
+
+_POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-"
+    + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    + "'"
+)
+
+_ANYWHERE = (400, 401, 403, 414, 431, 503)
+"""Statuses that any request may get: malformed, without a token, from elsewhere, too long, when too much is asked."""
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def page(routes: Sequence[Route], base: str) -> Response:
+    """Return the page; `base` is how the client calls this server."""
+    parts = [
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>imgpipe</title><style>{_STYLE}</style>',
+        f"</head><body><h1>imgpipe {imgpipe.__version__}</h1>",
+        '<p>One pipeline of filters over many pictures. For programs: <a href="/api/openapi.json">OpenAPI</a>.</p>',
+    ]
+    for tag, group in groupby(routes, key=lambda route: route.tag):
+        parts.append(f"<h2>{escape(tag)}</h2><dl>")
+        for route in group:
+            parts.append(f"<dt><code>{route.method} {escape(route.path)}</code> {escape(route.summary)}</dt>")
+            parts.append(f"<dd><pre>{escape(route.curl(base))}</pre></dd>")
+        parts.append("</dl>")
+    body = "\n".join([*parts, "</body></html>\n"]).encode()
+    headers = (("Content-Type", "text/html; charset=utf-8"), ("Content-Security-Policy", _POLICY))
+    return Response(headers=headers, body=body)
 
 
 def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
@@ -47,7 +82,10 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": route.summary,
         "tags": [route.tag],
         "parameters": [
-            *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _names(route)),
+            *(
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+                for name in route.pattern.groupindex
+            ),
             *(
                 {"name": one.name, "in": place, "description": one.help, "schema": one.schema}
                 for place, ones in (("query", route.parameters), ("header", route.headers))
@@ -77,9 +115,7 @@ def _responses(route: Route) -> dict[str, Any]:
         }
         for status in route.good
     }
-    statuses = sorted({*_ANYWHERE, *route.problems, *((411,) if route.body else ())})
-    return good | {str(s): {"description": HTTPStatus(s).phrase, "content": _PROBLEM} for s in statuses}
-
-
-def _names(route: Route) -> list[str]:
-    return list(route.pattern.groupindex)
+    statuses = {*_ANYWHERE, *route.problems}
+    statuses |= {411, 413, 415, 422} if route.body else {422} if route.parameters else set()
+    statuses |= {404, 410} if "id" in route.pattern.groupindex else set()
+    return good | {str(s): {"description": HTTPStatus(s).phrase, "content": _PROBLEM} for s in sorted(statuses)}
