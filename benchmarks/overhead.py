@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _measured(asked: argparse.Namespace, folder: Path) -> dict[str, list[float]]:
-    """Return ms per task of each round: of many tasks less few, each in a command of its own; so starts do not count."""
+    """Return ms per task of each round: of many tasks less few, each in its own command: starts do not count."""
     few = max(asked.tasks // 10, 1)
     cpu: dict[str, list[float]] = {}
     for _ in range(asked.rounds):
