@@ -1,4 +1,4 @@
-"""ExitCode: what the command tells the shell; documented in the README, never renumbered."""
+"""ExitCode: what the command tells the shell; documented in docs/guide/command-line.md, never renumbered."""
 
 from enum import IntEnum
 
