@@ -10,8 +10,7 @@ Prints:
 
 from fragile import Fragile
 
-from imgpipe import Outcome, process
-from imgpipe.samples import make_samples
+from imgpipe import Outcome, make_samples, process
 
 make_samples("photos", count=5, width=320, height=180)
 make_samples("photos/large", count=1, width=640, height=360)

@@ -12,8 +12,7 @@ Prints:
 import numpy as np
 from PIL import Image
 
-from imgpipe import FailureCode, Pipeline, PlanOptions, ReadOptions, Recipe, process
-from imgpipe.samples import make_samples
+from imgpipe import FailureCode, Pipeline, PlanOptions, ReadOptions, Recipe, make_samples, process
 
 _, half = make_samples("photos", count=2, width=320, height=180)
 with open(half, "r+b") as picture:

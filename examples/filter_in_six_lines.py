@@ -15,7 +15,6 @@ from typing import Annotated
 import numpy as np
 
 import imgpipe
-from imgpipe.samples import make_samples
 
 BROWN = np.array([[0.393, 0.349, 0.272], [0.769, 0.686, 0.534], [0.189, 0.168, 0.131]])
 
@@ -27,7 +26,7 @@ def sepia(pixels: np.ndarray, *, strength: Annotated[float, imgpipe.Range(0, 1),
     return np.asarray(np.clip(mixed, 0, 255), np.uint8)
 
 
-make_samples("photos", count=4, width=320, height=180)
+imgpipe.make_samples("photos", count=4, width=320, height=180)
 pipeline = imgpipe.Pipeline.parse("resize:200x | sepia:strength=0.5")
 print(pipeline)
 print(imgpipe.process("photos", pipeline, "old", executor="threads").done, "done")

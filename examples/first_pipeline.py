@@ -8,8 +8,7 @@ Prints:
 
 from PIL import Image
 
-from imgpipe import process
-from imgpipe.samples import make_samples
+from imgpipe import make_samples, process
 
 make_samples("photos", count=6, width=640, height=360)
 

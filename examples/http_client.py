@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 
 from PIL import Image
 
-from imgpipe.samples import make_samples
+from imgpipe import make_samples
 
 ORDER = {
     "images": ["sample-001.jpg", "sample-002.jpg", "sample-003.png"],

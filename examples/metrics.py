@@ -6,13 +6,9 @@ Prints:
     done: 0 pictures wait; success rate 1.0, 6 completed
 """
 
-from imgpipe import process
-from imgpipe.executors.queued import QueuedExecutor, QueuedOptions
+from imgpipe import MemoryQueue, QueuedExecutor, QueuedOptions, Worker, WorkerSettings, make_samples, process
 from imgpipe.monitor import Watch
 from imgpipe.monitor.document import to_data
-from imgpipe.queue.memory import MemoryQueue
-from imgpipe.samples import make_samples
-from imgpipe.worker import Worker, WorkerSettings
 
 make_samples("photos", count=6, width=320, height=180)
 queue = MemoryQueue()

@@ -10,9 +10,7 @@ Prints:
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
-from imgpipe import process
-from imgpipe.executors.futures import FuturesExecutor
-from imgpipe.samples import make_samples
+from imgpipe import FuturesExecutor, make_samples, process
 
 
 def main() -> None:

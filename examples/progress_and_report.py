@@ -15,9 +15,7 @@ import csv
 import itertools
 from pathlib import Path
 
-from imgpipe import Pipeline, Recipe, Result, create_executor, make_plan, run
-from imgpipe.journal import Journal
-from imgpipe.samples import make_samples
+from imgpipe import Journal, Pipeline, Recipe, Result, create_executor, make_plan, make_samples, run
 
 make_samples("photos", count=4, width=640, height=480)
 plan = make_plan(["photos"], Recipe(Pipeline.parse("edges")), output="edges")

@@ -11,11 +11,7 @@ Prints:
 
 from concurrent.futures import ThreadPoolExecutor
 
-from imgpipe import process
-from imgpipe.executors.queued import QueuedExecutor
-from imgpipe.queue.memory import MemoryQueue
-from imgpipe.samples import make_samples
-from imgpipe.worker import Worker, WorkerSettings
+from imgpipe import MemoryQueue, QueuedExecutor, Worker, WorkerSettings, make_samples, process
 
 make_samples("photos", count=6, width=640, height=360)
 queue = MemoryQueue()

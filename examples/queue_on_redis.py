@@ -7,8 +7,7 @@ Prints:
     6 done by worker-1
 """
 
-from imgpipe import Result, create_executor, process
-from imgpipe.samples import make_samples
+from imgpipe import Result, create_executor, make_samples, process
 
 make_samples("photos", count=6, width=640, height=360)
 workers: set[str] = set()

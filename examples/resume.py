@@ -11,8 +11,7 @@ Prints:
 
 import shutil
 
-from imgpipe import Pipeline, Recipe, Result, create_executor, make_plan, process, run
-from imgpipe.samples import make_samples
+from imgpipe import Pipeline, Recipe, Result, create_executor, make_plan, make_samples, process, run
 
 make_samples("photos", count=6, width=320, height=180)
 results: list[Result] = []

@@ -13,8 +13,7 @@ Prints:
 import hashlib
 from pathlib import Path
 
-from imgpipe import process
-from imgpipe.samples import make_samples
+from imgpipe import make_samples, process
 
 make_samples("photos", count=8, width=1280, height=720)
 

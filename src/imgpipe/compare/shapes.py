@@ -72,6 +72,10 @@ class Drawing:
     height: int
     shapes: tuple[Shape, ...]
 
+    def _repr_svg_(self) -> str:
+        """Show it below the cell of a notebook."""
+        return to_svg(self)
+
 
 def text_width(text: str, size: float) -> float:
     """Return a width that the text will not exceed, whichever font draws it."""
