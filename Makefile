@@ -13,7 +13,7 @@ DEV = $(VENV)/.installed-dev
 FROM_SOURCE = PYTHONPATH=src:cli $(BIN)/python -m imgpipe
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lock coverage bench bench-queue chaos wheel clean
+.PHONY: help setup demo test check fmt lock coverage bench bench-queue chaos docs wheel clean
 
 help: ## list what make can do
 	@echo "make TARGET, one of:"
@@ -60,6 +60,12 @@ bench-queue: $(DEV) build/bench/.installed ## time the queue beside its peers, w
 chaos: $(DEV) ## kill, stop and starve workers and Redis at work, and look whether anything was lost; SCENARIO=kill, SEED=7
 	PYTHONPATH=src:cli:. $(BIN)/python -m benchmarks.chaos $(SCENARIO) $(if $(SEED),--seed $(SEED))
 
+docs: $(DEV) build/docs/.installed ## build the site in build/site from docs/, and draw its pictures anew
+	PYTHONPATH=src:cli $(BIN)/python docs/draw.py docs/pictures
+	PYTHONPATH=src:cli $(BIN)/python docs/generate.py build/docs/source
+	NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --strict
+	@echo "The site lies in build/site: open build/site/index.html."
+
 wheel: $(DEV) ## build dist/imgpipe-*.whl
 	$(BIN)/hatchling build -t wheel
 
@@ -91,6 +97,11 @@ build/bench/.installed: benchmarks/requirements.txt
 		&& build/bench/bin/python -m pip install --quiet --disable-pip-version-check --target build/bench/arq --upgrade arq \
 		&& touch $@ \
 		|| echo "some peers could not be installed: they will be said to be missing" >&2
+
+build/docs/.installed: requirements/docs.txt
+	@$(call make_venv,build/docs)
+	build/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 # make_venv FOLDER: an environment there, unless there is one; or the reason why not.
 define make_venv
