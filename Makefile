@@ -66,6 +66,10 @@ docs: $(DEV) build/docs/.installed ## build the site in build/site from docs/, a
 	NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --strict
 	@echo "The site lies in build/site: open build/site/index.html."
 
+scorecard: $(DEV) ## hold imgpipe to its promises under force and malice, a line for each; ONLY=R3,S5, SHORT=1, SEED=7
+	PYTHONPATH=src:cli:.:tests $(BIN)/python -m benchmarks.scorecard $(if $(ONLY),--only $(ONLY)) $(if $(SHORT),--short) \
+		$(if $(SEED),--seed $(SEED)) $(if $(RESULTS),--results $(RESULTS))
+
 wheel: $(DEV) ## build dist/imgpipe-*.whl
 	$(BIN)/hatchling build -t wheel
 

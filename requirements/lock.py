@@ -1,4 +1,4 @@
-"""Lock: writes run.txt and dev.txt, every package with one version and the hashes of all its published files.
+"""Lock: writes run.txt, dev.txt and docs.txt, every package with one version and the hashes of all its published files.
 
 Run by `make lock`, in an environment that has pip-tools. What the files pin already stays, unless `--upgrade` is given.
 """
@@ -23,12 +23,13 @@ OLDER_PYTHONS = ("async-timeout>=4.0.3",)
 
 
 def main(arguments: list[str]) -> None:
-    """Write both files; `dev.txt` repeats the versions of `run.txt`."""
+    """Write all files; `dev.txt` repeats the versions of `run.txt`."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))
     runtime = [*project["project"]["dependencies"], *OLDER_PYTHONS]
     compile_lock("run.txt", runtime, arguments)
     pins = [line.split(" ")[0] for line in (HERE / "run.txt").read_text(encoding="utf-8").splitlines() if "==" in line]
     compile_lock("dev.txt", [*runtime, *pins, *group(project["dependency-groups"], "dev")], arguments)
+    compile_lock("docs.txt", group(project["dependency-groups"], "docs"), arguments)
 
 
 def group(groups: dict[str, list[str | dict[str, str]]], name: str) -> list[str]:

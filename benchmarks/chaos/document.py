@@ -32,7 +32,9 @@ def write() -> None:
 
 def written(text: str, results: Path) -> str:
     """Return the document with what stands between its markers replaced, as far as there are results."""
-    tables: dict[str, Callable[[dict[str, Any]], str]] = {"chaos": _scenarios, "peers": _peers, "queue": _queue}
+    tables: dict[str, Callable[[dict[str, Any]], str]] = {
+        "chaos": _scenarios, "peers": _peers, "queue": _queue, "scorecard": _scorecard,
+    }  # fmt: skip
     for name, table in tables.items():
         file = results / f"{name}.json"
         if file.exists():
@@ -53,6 +55,17 @@ def _scenarios(kept: dict[str, Any]) -> str:
             f"| `{name}` | {size}, seed {found['seed']}; {_deeds(name, found)} | {_findings(name, found)}; 0 {zeros}"
             f"{_missed(found)}; {found['seconds']:.0f} s, load {found['load'][0]} to {found['load'][1]} |"
         )
+    return "\n".join(lines)
+
+
+def _scorecard(kept: dict[str, Any]) -> str:
+    lines = [f"{kept['versions']}.", "", "| | | what was done and found | seed, time, load |", "|---|---|---|---|"]
+    for name, row in kept["rows"].items():
+        missed = "".join(f"; {what}: {json.dumps(of, ensure_ascii=False)}" for what, of in row["missed"].items())
+        verdict = "**missed**" if missed else "skipped" if row["skipped"] else "ok"
+        facts = f"{row['facts'] or row['skipped']}{missed}".replace("|", "\\|")
+        when = f"{row['seed']}, {row['seconds']:.0f} s, {row['load'][0]} to {row['load'][1]}"
+        lines.append(f"| {name} {row['title']} | {verdict} | {facts} | {when}, {row['date']} |")
     return "\n".join(lines)
 
 

@@ -26,15 +26,18 @@ _MOST_BYTES = 1 << 20
 @click.option("--namespace", default="default", show_default=True, envvar="IMGPIPE_NAMESPACE",
               help="Which queue of those that are there.")  # fmt: skip
 @click.option("--api", metavar="URL", help="A server that `imgpipe serve` has started: http://127.0.0.1:8000.")
+@click.option("--token-file", metavar="FILE", help="With --api, a file with what the server wants to know.")
 @json_option
-def check_command(url: str | None, namespace: str, api: str | None, as_json: bool) -> ExitCode:
+def check_command(url: str | None, namespace: str, api: str | None, token_file: str | None, as_json: bool) -> ExitCode:
     """Say whether the queue is there, or the server, and what is wrong with it.
 
     Exit code 5 means that one of them does not answer or refuses, 7 that it answers but cannot do its work.
     """
     if url is None and api is None:
         raise BadOption("redis", None, "--redis URL (or IMGPIPE_REDIS), --api URL, or both")
-    found = [*(_queue(url, namespace) if url else ()), *(_server(api) if api else ())]
+    if token_file is not None and api is None:
+        raise BadOption("token-file", token_file, "none without --api")
+    found = [*(_queue(url, namespace) if url else ()), *(_server(api, token_file) if api else ())]
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA, "ok": all(entry["ok"] for entry in found), "checks": found}))
     else:
@@ -69,17 +72,21 @@ def _queue(url: str, namespace: str) -> Iterator[dict[str, Any]]:
     yield _entry("workers", text, ok=not lonely)
 
 
-def _server(url: str) -> Iterator[dict[str, Any]]:
+def _server(url: str, token_file: str | None) -> Iterator[dict[str, Any]]:
     if not url.startswith(("http://", "https://")):
         raise BadOption("api", url, "http://host:port")
-    health = url.rstrip("/") + "/api/health/"
+    health = urllib.request.Request(url.rstrip("/") + "/api/health/")  # noqa: S310 - http or https, see above
+    if token_file is not None:
+        from imgpipe.web.settings import read_token  # noqa: PLC0415 - only what is used is loaded
+
+        health.add_unredirected_header("Authorization", f"Bearer {read_token(token_file)}")
     try:
-        with urllib.request.urlopen(health, timeout=_SECONDS) as answer:  # noqa: S310 - http or https, see above
+        with urllib.request.urlopen(health, timeout=_SECONDS) as answer:  # noqa: S310 - the same
             document = json.loads(answer.read(_MOST_BYTES))
         status, version = str(document["status"]), str(document["version"])
         wrong = [name for name, check in document["checks"].items() if not check["ok"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # or somebody else answers
-        text = f"{health} does not answer as it should: {error}; start it with `imgpipe serve`"
+        text = f"{health.full_url} does not answer as it should: {error}; start it with `imgpipe serve`"
         yield _entry("api", text, ok=False, reached=False)
         return
     text = f"{status}, version {version}" + (f"; wrong: {', '.join(wrong)}" if wrong else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import sysconfig
@@ -34,8 +35,9 @@ _WHEEL = "pip install --force-reinstall --only-binary :all: pillow"
 
 @click.command("doctor", short_help="Check what imgpipe relies on, and say how to mend it.")
 @click.option("--redis", "redis_url", metavar="URL", help="Check the Redis server there as well.")
+@click.option("--sbom", is_flag=True, help="List the codecs that are bundled with the libraries, too.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document to stdout.")
-def doctor_command(redis_url: str | None, as_json: bool) -> ExitCode:
+def doctor_command(redis_url: str | None, sbom: bool, as_json: bool) -> ExitCode:
     """Check what imgpipe relies on: Python, libraries, cores, memory, disk and terminal.
 
     Exit code 7 means that something failed; a warning does not count.
@@ -44,10 +46,12 @@ def doctor_command(redis_url: str | None, as_json: bool) -> ExitCode:
     failed = any(check.state == "fail" for check in checks)
     if as_json:
         data = {"schema": SCHEMA, "ok": not failed, "checks": [asdict(check) for check in checks]}
-        click.echo(json.dumps(data))
+        click.echo(json.dumps(data | ({"sbom": bundled()} if sbom else {})))
     else:
         for line in _lines(checks, symbols(sys.stdout.encoding)[2]):
             click.echo(display_name(line))
+        for part in bundled() if sbom else ():
+            click.echo(display_name(f"{part['in']:10}  {part['name']:14}  {part['version']}"))
     return ExitCode.CHECK_FAILED if failed else ExitCode.DONE
 
 
@@ -87,6 +91,33 @@ def gather() -> list[Check]:
             remedy = "pip install --force-reinstall imgpipe" if isinstance(error, ImportError) else ""
             checks.append(Check(name, "fail", f"{type(error).__name__}: {error}", remedy))
     return checks
+
+
+def bundled() -> list[dict[str, str]]:
+    """Return the libraries that read and write pictures, with what each is part of, as far as they are here.
+
+    libvips does not tell the versions of what it was built with.
+    """
+    from PIL import features  # noqa: PLC0415 - only for this list
+
+    from imgpipe.filters._opencv import opencv  # noqa: PLC0415 - a tenth of a second
+    from imgpipe.pictures import turbo, vips  # noqa: PLC0415 - numpy
+
+    parts = [("pillow", name, features.version(name)) for name in _CODECS if features.check(name)]
+    parts += [
+        ("opencv", name.lower(), version) for name, version in _CODEC_OF_OPENCV.findall(opencv().getBuildInformation())
+    ]
+    for extra, version in (("turbo", turbo.version), ("vips", vips.version)):
+        try:
+            name, _, number = version().partition(" ")
+        except (ImportError, OSError):  # the check of the engines says so
+            continue
+        parts.append((extra, name, number))
+    return [{"in": whole, "name": name, "version": version or ""} for whole, name, version in parts]
+
+
+_CODECS = ("libjpeg_turbo", "zlib", "zlib_ng", "webp", "libtiff", "avif", "littlecms2")
+_CODEC_OF_OPENCV = re.compile(r"^ +(JPEG|PNG|ZLib|WEBP|TIFF|AVIF|JPEG 2000): +\S+ \(ver (.*)\)", re.MULTILINE)
 
 
 def _python() -> Check:

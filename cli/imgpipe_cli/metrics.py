@@ -5,45 +5,44 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imgpipe.display import display_name
 from imgpipe.errors import QueueUnavailable
-from imgpipe_cli.opening import json_option, queue_options
+from imgpipe_cli.dashboard.watching import named, source_of, watch_options
+from imgpipe_cli.opening import json_option
 from imgpipe_cli.show import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
-    from imgpipe.monitor import Snapshot, Watch
+    from imgpipe.monitor import Snapshot
 
 _APART_SECONDS = 0.5  # of two looks: how busy the cores are is only known between two
 
 
 @click.command("metrics", short_help="Show the numbers once: machine, workers, queue, advice.")
-@queue_options
+@watch_options
 @json_option
 @click.option("--prometheus", is_flag=True, help="Write the text that Prometheus reads.")
 @click.option("--watch", "seconds", type=click.FloatRange(min=0.5), metavar="SECONDS", help="Again and again.")
-def metrics_command(url: str, namespace: str, as_json: bool, prometheus: bool, seconds: float | None) -> None:
+def metrics_command(as_json: bool, prometheus: bool, seconds: float | None, **given: Any) -> None:
     """Show CPU and memory, workers and queue, and whether more workers would help.
 
     It takes half a second, because it looks twice: rates are what has changed in between.
     """
-    from imgpipe_cli.dashboard.watching import watching  # noqa: PLC0415 - only what is used is loaded
-
     if as_json and prometheus:
         raise click.UsageError("--json and --prometheus exclude each other")
     never = threading.Event()
-    with watching(url, namespace, advise_seconds=_APART_SECONDS if seconds is None else None) as (watch, _):
-        watch.take()
+    name = named(given)
+    with source_of(given, name, advise_seconds=_APART_SECONDS if seconds is None else None) as source:
+        source.take()
         never.wait(_APART_SECONDS)
         while True:
             try:
-                _write(watch, as_json, prometheus, is_one_of_many=seconds is not None)
+                _write(source.take(), as_json, prometheus, is_one_of_many=seconds is not None)
             except QueueUnavailable as error:
                 if seconds is None:
                     raise
@@ -53,11 +52,11 @@ def metrics_command(url: str, namespace: str, as_json: bool, prometheus: bool, s
             never.wait(seconds)
 
 
-def _write(watch: Watch, as_json: bool, prometheus: bool, *, is_one_of_many: bool) -> None:
+def _write(snapshot: Snapshot | None, as_json: bool, prometheus: bool, *, is_one_of_many: bool) -> None:
     from imgpipe.monitor.document import to_data  # noqa: PLC0415 - numpy and Pillow, which --help does not need
     from imgpipe.monitor.prometheus import to_text  # noqa: PLC0415 - the same
 
-    snapshot = watch.take()
+    assert snapshot is not None  # only recordings end
     if as_json:
         # json escapes everything that is not ASCII, so no name can act on a terminal.
         click.echo(json.dumps(to_data(snapshot), allow_nan=False))

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -16,6 +17,7 @@ import click
 from imgpipe.display import display_name
 from imgpipe.errors import BadOption, QueueUnavailable
 from imgpipe_cli.codes import ExitCode
+from imgpipe_cli.dashboard.watching import Source, named, source_of, watch_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +35,7 @@ _PAGE, _PICTURE = (100, 30), (120, 36)  # columns and lines, where there is no t
 
 
 @click.command("monitor", short_help="Watch what workers and queues are doing, on a dashboard.")
-@click.option("--redis", "url", envvar="IMGPIPE_REDIS", metavar="URL", help="The queue's Redis (or IMGPIPE_REDIS).")
-@click.option("--namespace", default="default", show_default=True, envvar="IMGPIPE_NAMESPACE",
-              help="Which queue of those that are there.")  # fmt: skip
+@watch_options
 @click.option("--interval", type=click.FloatRange(0.5, 3600), metavar="SECONDS",
               help="Between two looks (1; lines: 10).")  # fmt: skip
 @click.option("--once", is_flag=True, help="Draw once, and end.")
@@ -48,44 +48,36 @@ _PAGE, _PICTURE = (100, 30), (120, 36)  # columns and lines, where there is no t
 @click.option("--record", metavar="FILE", help="Write down every look, one document in a line.")
 @click.option("--replay", metavar="FILE", help="Show what --record has written down, instead of a queue.")
 @click.option("--svg", metavar="FILE", help="With --once: draw into this file.")
-def monitor_command(url: str | None, namespace: str, **given: Any) -> ExitCode:
+def monitor_command(**given: Any) -> ExitCode:
     """Watch what workers and queues are doing: how far jobs are, how fast, what is stuck, what more workers would give.
 
     Nothing that is shown changes the queue. ? shows the keys.
     """
-    if (url is None) == (given["replay"] is None):
-        raise BadOption("redis", url, "--redis URL (or IMGPIPE_REDIS), or --replay FILE, and not both")
+    name = named(given, "replay")
     if given["svg"] and not given["once"]:
         raise BadOption("svg", given["svg"], "--once with it")
     with contextlib.ExitStack() as stack:
-        take, queue, look_at = _source(stack, url, namespace, given)
+        source = _source(stack, name, given)
         if given["record"]:
             from imgpipe_cli.dashboard.recording import recorded  # noqa: PLC0415 - only what is used is loaded
 
-            take = recorded(take, stack.enter_context(_opened(given["record"], "w")))
+            take = recorded(source.take, stack.enter_context(_opened(given["record"], "w")))
+            source = replace(source, take=take)
         if given["once"]:
-            return _once(take, given)
+            return _once(source.take, given)
         if given["as_json"] or given["plain"] or not _can_draw():
-            return _lines(take, given)
-        return _dashboard(take, queue, look_at, given)
+            return _lines(source.take, given)
+        return _dashboard(source, given)
 
 
-def _source(
-    stack: contextlib.ExitStack, url: str | None, namespace: str, given: dict[str, Any]
-) -> tuple[Take, TaskQueue | None, Callable[[str | None], None]]:
-    """Return what gives snapshots, the queue behind it, and what has it look at one task more closely."""
-    replay = given["replay"]
-    if replay is not None:
+def _source(stack: contextlib.ExitStack, name: str, given: dict[str, Any]) -> Source:
+    if name == "replay":
         from imgpipe_cli.dashboard.recording import Replay  # noqa: PLC0415 - only what is used is loaded
 
-        return Replay(stack.enter_context(_opened(replay, "r")), replay).take, None, lambda _: None
-    from imgpipe_cli.dashboard.watching import watching  # noqa: PLC0415 - only what is used is loaded
-
-    assert url is not None  # checked above
-    watch, queue = stack.enter_context(
-        watching(url, namespace, advise_seconds=_FIRST_SECONDS if given["once"] else None)
-    )
-    return watch.take, queue, watch.look_at
+        file = given["replay"]
+        return Source(take=Replay(stack.enter_context(_opened(file, "r")), file).take)
+    advise_seconds = _FIRST_SECONDS if given["once"] else None
+    return stack.enter_context(source_of(given, name, advise_seconds=advise_seconds))
 
 
 def _once(take: Take, given: dict[str, Any]) -> ExitCode:
@@ -157,9 +149,7 @@ def _lines(take: Take, given: dict[str, Any]) -> ExitCode:
             never.wait(seconds)
 
 
-def _dashboard(
-    take: Take, queue: TaskQueue | None, look_at: Callable[[str | None], None], given: dict[str, Any]
-) -> ExitCode:
+def _dashboard(source: Source, given: dict[str, Any]) -> ExitCode:
     from imgpipe_cli.dashboard.export import export  # noqa: PLC0415 - rich takes 50 ms
     from imgpipe_cli.dashboard.loop import Doings, Loop  # noqa: PLC0415 - the same
     from imgpipe_cli.dashboard.painter import Painter  # noqa: PLC0415 - the same
@@ -168,11 +158,11 @@ def _dashboard(
     from imgpipe_cli.dashboard.view import View  # noqa: PLC0415 - the same
 
     def control(wanted: Control) -> str:
-        return _carry_out(queue, wanted)
+        return _carry_out(source.queue, wanted)
 
-    poller = Poller(take, given["interval"] or 1.0)
-    view = View(page=given["page"] - 1, allow_control=given["allow_control"] and queue is not None)
-    doings = Doings(control=control, export=export, look_at=look_at)
+    poller = Poller(source.take, given["interval"] or 1.0)
+    view = View(page=given["page"] - 1, allow_control=given["allow_control"] and source.queue is not None)
+    doings = Doings(control=control, export=export, look_at=source.look_at)
     with contextlib.closing(poller), Terminal() as terminal:
         poller.start()
         painter = Painter(is_terminal=True)
@@ -185,7 +175,7 @@ def _carry_out(queue: TaskQueue | None, wanted: Control) -> str:
     from imgpipe.queue.explain import BY_HAND  # noqa: PLC0415 - numpy and Pillow, which --help does not need
 
     if queue is None:
-        return "a recording cannot be changed"
+        return "only a queue can be changed"
     if wanted.verb == "drain":
         told = queue.command(wanted.target, "drain")
         return f"{wanted.name} will drain" if told else f"{wanted.name} is not there any more"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from imgpipe_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from imgpipe.children.sandbox import Sandbox
     from imgpipe.executors import Choice, Executor
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from imgpipe.recipe import Recipe
     from imgpipe.report import Report
     from imgpipe.task import Result
+    from imgpipe_cli.dashboard.local import LocalRun
 
 
 @click.command("process", short_help="Send pictures through a pipeline and write the results.")
@@ -68,6 +68,9 @@ if TYPE_CHECKING:
 )
 @click.option("--json-items", is_flag=True, help="With --json, an event for every picture.")
 @click.option("-q", "--quiet", is_flag=True, help="Show failures only.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="PORT",
+              help="Tell this machine how the run goes on, until it ends: for Prometheus at /metrics, for "
+                   "`imgpipe monitor --url http://127.0.0.1:PORT`; 0 takes a free port.")  # fmt: skip
 def process_command(inputs: tuple[str, ...], **given: Any) -> ExitCode:
     r"""Send pictures through a pipeline of filters and write the results.
 
@@ -84,7 +87,7 @@ def submit(inputs: tuple[str, ...], **given: Any) -> ExitCode:
     """Hand pictures over to a queue, and do not wait for them."""
     if given["redis"] == "embedded":
         raise BadOption("redis", "embedded", "the URL of a server that is there for longer than this command")
-    return _process(inputs, {**given, "executor": "redis"}, wait=False)
+    return _process(inputs, {**given, "executor": "redis", "metrics_port": None}, wait=False)
 
 
 def _process(inputs: tuple[str, ...], given: dict[str, Any], *, wait: bool) -> ExitCode:
@@ -129,6 +132,9 @@ def _run(plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any]
     )
     sinks = [progress.add]
     with contextlib.ExitStack() as stack:
+        heard = stack.enter_context(_heard(plan, summary, choice, given, progress.say))
+        if heard is not None:
+            sinks.append(heard.add)
         if given["report_file"]:
             sinks.append(stack.enter_context(Journal(given["report_file"])).add)
         executor = stack.enter_context(_executor(choice, plan, given, progress.say, wait=wait))
@@ -145,7 +151,7 @@ def _run(plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any]
 
             report = run(
                 plan,
-                executor,
+                executor if heard is None else heard.of(executor),
                 each=tell,
                 stop=interrupt.reason,
                 max_errors=0 if given["fail_fast"] else given["max_errors"],
@@ -184,14 +190,40 @@ def _executor(choice: Choice, plan: Plan, given: dict[str, Any], say: Callable[[
     )
 
 
+@contextlib.contextmanager
+def _heard(
+    plan: Plan, summary: PlanSummary, choice: Choice, given: dict[str, Any], say: Callable[[str], None]
+) -> Iterator[LocalRun | None]:
+    """Tell this machine of the run for the `with` block, if it is to be told; give what has to hear of it.
+
+    Of a run on a queue, that queue is told of.
+    """
+    if given["metrics_port"] is None:
+        yield None
+        return
+    from imgpipe_cli.dashboard.local import LocalRun  # noqa: PLC0415 - only where it is asked for
+    from imgpipe_cli.dashboard.port import LocalBroker, redis_broker, serving  # noqa: PLC0415 - the same
+
+    with contextlib.ExitStack() as stack:
+        if choice.name == "redis":
+            run, broker = None, stack.enter_context(redis_broker(given["redis"] or "", given["namespace"]))
+        else:
+            name = os.path.basename(os.path.abspath(plan.root)) or "run"
+            run = LocalRun(name, summary.pictures, plan.recipe, choice.workers, is_here=given["scheduler"] is None)
+            broker = LocalBroker(run)
+        url = stack.enter_context(serving(broker, given["metrics_port"]))
+        say(f"metrics at {url}/metrics; to watch this run: imgpipe monitor --url {url}")
+        yield run
+
+
 def _show(report: Report, summary: PlanSummary, choice: Choice, output: str, *, quiet: bool) -> None:
-    from imgpipe_cli.show import summary_lines  # noqa: PLC0415 - only at the end
+    from imgpipe_cli.show import summary_lines, typed  # noqa: PLC0415 - only at the end
 
     if quiet and not report.failed and not report.stopped:
         return
     program = Path(sys.argv[0]).name
     words = ["python", "-m", "imgpipe"] if program == "__main__.py" else [program]
-    command = display_name(shlex.join([*words, *sys.argv[1:]]))
+    command = display_name(typed([*words, *sys.argv[1:]]))
     encoding = getattr(sys.stdout, "encoding", None)
     for line in summary_lines(report, summary.pictures, _described(choice), command, output=output, encoding=encoding):
         click.echo(line)

@@ -50,8 +50,8 @@ def advice_lines(data: Mapping[str, Any], *, explain: bool = False) -> Iterator[
     if data["breach_in_s"]:
         yield f"  waits exceed the target in {duration(data['breach_in_s'])}"
     if data["what_if"]:
-        rows = (f"{row['workers']} workers {duration(row['eta_s'])}" for row in data["what_if"])
-        yield f"  until the batch is over: {', '.join(rows)} ({data['what_if'][0]['basis']})"
+        rows = (f"{row['workers']} workers {duration(row['eta_s'])} ({row['basis']})" for row in data["what_if"])
+        yield f"  until the batch is over: {', '.join(rows)}"
     if data["drain"]:
         yield f"  to drain: {', '.join(data['drain'])}"
     if explain:

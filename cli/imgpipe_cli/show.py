@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 from imgpipe.display import display_name
 from imgpipe_cli.meter import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imgpipe.report import Report
 
+_PASSWORD = re.compile(r"((?:^|=)rediss?://[^/@]*:)[^/@]*(?=@)|(?<=[?&])(password=)[^&]*")
 SYMBOLS: Mapping[bool, tuple[str, str, str]] = {True: ("✓", "✗", "→"), False: ("ok", "!!", "->")}
 
 
@@ -63,6 +66,11 @@ def _failure_lines(report: Report, bad: str, arrow: str) -> list[str]:
         if group.count > len(group.examples):
             lines.append(f"        … and {group.count - len(group.examples)} more")
     return lines
+
+
+def typed(words: Sequence[str]) -> str:
+    """Return a command as it was typed, but for the password in the address of a Redis."""
+    return shlex.join(_PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", word) for word in words)
 
 
 def _with_option(command: str, option: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ import pytest
 
 from imgpipe.queue.redis import RedisQueue
 from imgpipe.queue.values import Item, JobSpec, WorkerSpec
+from imgpipe.web.app import App
+from imgpipe.web.server import Server
+from imgpipe.web.settings import WebSettings
 from imgpipe_cli.main import main
 
 if TYPE_CHECKING:
@@ -104,6 +108,26 @@ def test_healthy_server(serving, capfd):
     assert "ok    api      healthy, version 0.1.0\n" == capfd.readouterr().out
 
 
+def test_server_with_a_token(tmp_path, capfd):
+    """Who has it in a file may ask."""
+    (tmp_path / "token").write_text("a" * 16)
+    settings = WebSettings(images=str(tmp_path / "in"), processed=str(tmp_path / "out"), token="a" * 16)
+    with closing(App(settings)) as app:
+        server = Server(app, "127.0.0.1", 0, log=lambda _line: None)
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        codes = [
+            main(["check", "--api", server.url, *more]) for more in ([], ["--token-file", str(tmp_path / "token")])
+        ]
+        server.stop()
+        thread.join()
+
+    assert [5, 7] == codes
+    first, second = capfd.readouterr().out.splitlines()
+    assert "401" in first
+    assert "degraded" in second
+
+
 def test_degraded_server(serving, capfd):
     """What is wrong is named."""
     url = serving(b'{"status": "degraded", "version": "1", "checks": {"disk": {"ok": false}, "images": {"ok": true}}}')
@@ -119,7 +143,9 @@ def test_server_that_is_another_one(serving, capfd, body):
     assert "does not answer" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [[], ["--api", "ftp://x"], ["--api", "file:///etc/passwd"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--api", "ftp://x"], ["--api", "file:///etc/passwd"], ["--redis", NOBODY, "--token-file", "t"]]
+)
 def test_what_cannot_be_checked(arguments, capfd):
     """It says what can."""
     assert 2 == main(["check", *arguments])

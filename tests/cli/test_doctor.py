@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -322,3 +323,23 @@ def test_redis_server_that_cannot_be_asked(fault: str, checks, redis_url, capfd)
     out = capfd.readouterr().out
     assert "fail  redis server  Redis " in out
     assert not any(secret in out for secret in ("secret", url.rsplit("=", 1)[-1]))
+
+
+def test_bundled_codecs(checks, capfd):
+    """Each library that decodes is named, with its version and with what brings it."""
+    assert 7 == main(["doctor", "--sbom", "--json"])
+    parts = {(part["in"], part["name"]): part["version"] for part in json.loads(capfd.readouterr().out)["sbom"]}
+
+    assert features.version("webp") == parts["pillow", "webp"]
+    assert {"jpeg", "png", "tiff", "webp"} <= {name for whole, name in parts if whole == "opencv"}
+    assert all(any(character.isdigit() for character in version) for version in parts.values())
+
+
+def test_bundled_codecs_as_lines(checks, capfd, monkeypatch):
+    """They come after the checks; an extra that is not here is left out."""
+    monkeypatch.setattr(vips, "version", lambda: importlib.import_module("imgpipe.nothing"))
+    assert 7 == main(["doctor", "--sbom"])
+    out = capfd.readouterr().out
+
+    assert f"pillow      webp            {features.version('webp')}" in out.splitlines()
+    assert "libvips" not in out

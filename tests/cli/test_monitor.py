@@ -18,11 +18,16 @@ from imgpipe.monitor.document import to_data
 from imgpipe.queue.memory import MemoryQueue
 from imgpipe.queue.redis import RedisQueue
 from imgpipe.queue.values import Item, JobSpec, Settled, Verdict, WorkerSpec
+from imgpipe.web.app import App
+from imgpipe.web.broker import Broker
+from imgpipe.web.server import Server
+from imgpipe.web.settings import WebSettings
 from imgpipe_cli.dashboard.view import Control
 from imgpipe_cli.main import main
 from imgpipe_cli.monitor import _carry_out
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -80,6 +85,43 @@ def test_once_as_a_line(recording, capfd):
     assert 0 == main(["monitor", "--replay", recording, "--once", "--plain"])
     (line,) = capfd.readouterr().out.splitlines()
     assert "run=thumbs-2024 done=6841204/10000000 rate=398" in line
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[str]:
+    """Return the address of a server with a token in front of a queue that is empty; the token is in a file."""
+    (tmp_path / "token").write_text("a" * 16)
+    settings = WebSettings(images=str(tmp_path / "in"), processed=str(tmp_path / "out"), token="a" * 16)
+    with closing(App(settings, Broker(MemoryQueue()))) as app:
+        server = Server(app, "127.0.0.1", 0, log=lambda _line: None)
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        yield server.url
+        server.stop()
+        thread.join()
+
+
+def test_server_is_watched(server, tmp_path, capfd, monkeypatch):
+    """Over HTTP; what is typed counts more than what the environment names."""
+    monkeypatch.setenv("IMGPIPE_REDIS", "redis://127.0.0.1:1/0")
+    named = ["--url", server, "--token-file", str(tmp_path / "token")]
+
+    assert 0 == main(["monitor", *named, "--once", "--json"])
+    assert "memory" == json.loads(capfd.readouterr().out)["source"]
+    assert 0 == main(["metrics", *named, "--prometheus"])
+    assert "imgpipe_queue_up 1.0" in capfd.readouterr().out
+
+
+def test_server_that_wants_a_token(server, capfd):
+    """It is said how to name it."""
+    assert 2 == main(["monitor", "--url", server, "--once"])
+    assert "token-file" in capfd.readouterr().err
+
+
+def test_server_that_is_not_there(capfd):
+    """Code 5, as for a Redis."""
+    assert 5 == main(["metrics", "--url", "http://127.0.0.1:1"])
+    assert "may be over" in capfd.readouterr().err
 
 
 def test_lines_where_there_is_no_terminal(recording, capfd, monkeypatch):
@@ -152,6 +194,8 @@ def test_picture(recording, tmp_path, capfd):
     ("arguments", "words"),
     [
         ([], "--redis URL"),
+        (["--url", "http://h", "--redis", "redis://h/0"], "not both"),
+        (["--redis", "redis://h/0", "--token-file", "t"], "none without --url"),
         (["--redis", "redis://h/0", "--replay", "x"], "not both"),
         (["--replay", "missing.jsonl"], "can be read"),
         (["--redis", "redis://h/0", "--svg", "x.svg"], "--once"),
@@ -196,7 +240,7 @@ def test_keys_that_change_the_queue():
     assert "job is running" == _carry_out(queue, Control("resume", "job", "job"))
     assert "1 pictures of job are tried again" == _carry_out(queue, Control("retry", "job", "job"))
     assert "gone is not there any more" == _carry_out(queue, Control("pause", "gone", "gone"))
-    assert "a recording cannot be changed" == _carry_out(None, Control("pause", "job", "job"))
+    assert "only a queue can be changed" == _carry_out(None, Control("pause", "job", "job"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no pseudo terminals")

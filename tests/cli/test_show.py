@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgpipe import Failure, FailureCode, Outcome, Report, Result
-from imgpipe_cli.show import size, summary_lines, symbols
+from imgpipe_cli.show import size, summary_lines, symbols, typed
 
 
 def screen(report: Report, command: str = "imgpipe process in -o out", total: int = 1) -> list[str]:
@@ -103,3 +103,18 @@ def test_symbols_fit_the_encoding(encoding, good):
 def test_sizes(number, text):
     """Sizes read as people say them."""
     assert text == size(number)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["imgpipe", "process", "a b"], "imgpipe process 'a b'"),
+        (["--redis", "redis://:secret@there/0"], "--redis 'redis://:***@there/0'"),
+        (["--redis=rediss://me:secret@there"], "'--redis=rediss://me:***@there'"),
+        (["unix:///run/redis?password=secret&db=1"], "'unix:///run/redis?password=***&db=1'"),
+        (["notes//a:b@c.jpg"], "notes//a:b@c.jpg"),
+    ],
+)
+def test_a_command_is_shown_without_its_password(words, shown):
+    """It stands on screens and in logs; everything else can be typed again."""
+    assert shown == typed(words)

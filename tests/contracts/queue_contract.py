@@ -739,6 +739,29 @@ class QueueContract:
         work.beat("w", Load(state="draining"))
         assert ("draining", None) == (work.workers()[0].state, work.workers()[0].load.cpu_percent)
 
+    def test_overview_is_all_of_it_at_one_moment(self, work, clock):
+        """The same as is told by each call of its own, also for jobs that are over, and as few as one wants to see."""
+        work.create(spec("next", needs=IO))
+        work.submit("next", items(0, 1))
+        work.create(spec("over"))
+        work.submit("over", items(0), last=True)
+        claims = work.claim("w", 20, starting=20).tasks
+        again = [Settled(claim, Verdict.RETRY, code="LATER", delay_seconds=600) for claim in claims]
+        work.finish("w", [failed(word.claim) if word.claim.job == "over" else word for word in again])
+        work.register(worker("lost"), LEASE_SECONDS)
+        outlive(work, clock, "w")
+        work.reap()
+        seen, few = work.overview(), work.overview(0, 1)
+        statuses = sorted(work.jobs(), key=lambda status: status.id)
+
+        assert statuses == sorted(seen.jobs, key=lambda status: status.id)
+        assert [JobState.RUNNING, JobState.RUNNING, JobState.FINISHED] == [status.state for status in statuses]
+        assert (tuple(work.workers()), work.counters()) == (seen.workers, seen.counters)
+        assert [("w", "ready"), ("lost", "lost")] == [(each.name, each.state) for each in seen.workers]
+        assert tuple(work.classes()) == seen.classes
+        assert {"cpu": 0, "io": 2} == {entry.name: entry.pending for entry in seen.classes}
+        assert ((), 1, {"cpu", "io"}) == (few.jobs, len(few.workers), {entry.name for entry in few.classes})
+
     def test_what_has_happened_is_counted(self, queue, clock):
         """For each class of tasks: how many, how long they waited, how long they took; and what workers add up."""
         queue.create(spec())

@@ -5,19 +5,23 @@ from __future__ import annotations
 import gc
 import socket
 import tracemalloc
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 
-from fleet_samples import SampleFleet
+from fleet_samples import MACHINE, SampleFleet
 from imgpipe.advice import AdviceSettings
 from imgpipe.errors import QueueUnavailable
 from imgpipe.machine import Sampler
 from imgpipe.monitor import Watch, history
+from imgpipe.monitor.fleet import machine_of
+from imgpipe.monitor.values import Memory
 from imgpipe.queue.connection import Connection
 from imgpipe.queue.redis import RedisQueue
 from imgpipe.queue.values import Item, JobSpec, Load, Verdict, WorkerSpec
+from imgpipe.worker.load import LoadMeter
 
 if TYPE_CHECKING:
     from imgpipe.monitor.values import ClassQueue, Run, Worker
@@ -340,15 +344,17 @@ def test_memory_is_bounded(monkeypatch):
     assert later < full + 20_000
 
 
-def commands_of_a_look(url: str, namespace: str, count: int) -> dict[str, int]:
-    """Put tasks into a queue, look once, and return how often each command was called."""
+def commands_of_a_look(url: str, namespace: str, count: int, workers: int = 1) -> dict[str, int]:
+    """Put tasks into a queue with workers, look once, and return how often each command was called."""
     queue = RedisQueue(url, namespace=namespace)
     queue.create(JobSpec(id="job", needs=frozenset({"cpu"}), window=2_000_000))
     after = 0
     for at in range(0, count, 1000):
         items = [Item(number, b"x") for number in range(at, min(at + 1000, count))]
         after = queue.submit("job", items, after=after).next
-    queue.register(WorkerSpec(id="w", name="w", labels=frozenset({"cpu"}), slots=1), 600.0)
+    for number in range(workers):
+        name = f"w{number}"
+        queue.register(WorkerSpec(id=name, name=name, labels=frozenset({"cpu"}), slots=1), 600.0)
     server = Connection(url, "", "")
     watch = Watch(queue, server=server, sampler=Sampler())
     watch.take()
@@ -370,6 +376,17 @@ def test_cost_of_a_look_does_not_depend_on_the_length_of_the_queue(own_redis: St
     assert commands_of_a_look(server.url, "short", 1) == commands_of_a_look(server.url, "long", 1_000_000)
 
 
+def test_cost_of_a_look_is_two_commands_for_each_worker(own_redis: StartRedis):
+    """And a few for the rest, in three round trips: what the server says of itself, its answer time, all the others."""
+    server = own_redis()
+    few, many = (commands_of_a_look(server.url, str(count), 1, count) for count in (1, 200))
+
+    assert 2 * 199 == sum(many.values()) - sum(few.values())
+    assert sum(few.values()) <= 20
+    from_outside = {name: many[f"cmdstat_{name}"] for name in ("info", "ping", "evalsha")}
+    assert {"info": 1, "ping": 1, "evalsha": 1} == from_outside
+
+
 def test_queue_that_is_away_is_said_to_be(own_redis: StartRedis):
     """A look raises what the queue raises; the next one works again."""
     server = own_redis()
@@ -385,3 +402,40 @@ def test_queue_that_is_away_is_said_to_be(own_redis: StartRedis):
     queue.close()
 
     assert () == snapshot.queues
+
+
+def test_hosts_are_what_their_workers_say():
+    """The one heard of last counts; an older worker, which says nothing, leaves its host unknown."""
+    fleet = SampleFleet()
+    for name, host in (("a", "node-a"), ("b", "node-a"), ("old", "node-c")):
+        fleet.worker(name, host=host)
+    fleet.beat("a", machine='[4,0.9,null,1.5,5,9,"machine"]')
+    fleet.clock.advance(1.0)
+    fleet.beat("b", machine='[4,0.25,0.5,1.5,6,9,"cgroup v2"]')
+    known = {host.name: host for host in fleet.watch.take().hosts}
+    told, silent = known["node-a"], known["node-c"]
+
+    assert (4, 0.25, 0.5, 1.5) == (told.cpu_cores, told.cpu_of_quota, told.throttled_ratio, told.load1)
+    assert Memory(used_bytes=6, limit_bytes=9, limit_source="cgroup v2") == told.memory
+    assert (None, None, Memory()) == (silent.cpu_cores, silent.cpu_of_quota, silent.memory)
+
+
+def test_machine_is_read_as_it_was_written(monkeypatch):
+    """Within a hundred bytes, whatever the numbers."""
+    sample = replace(MACHINE, cpu_share=0.98765, throttled_share=0.1234, load=123.4567, memory_used_bytes=1 << 42)
+    monkeypatch.setattr(Sampler, "sample", lambda _self: sample)
+    text = LoadMeter().machine()
+
+    assert replace(sample, cpu_share=0.988, throttled_share=0.123, load=123.457) == machine_of(text)
+    assert len(text) <= 80
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "3", "null", "[]", "{}", "[1]", "[1,1,1,1,1,1,1]", "[" * 99_999, '["a",1,1,1,1,1,"m"]', '[0,1,1,1,1,1,"m"]',
+     '[1,1,1,1,1.5,1,"m"]', '[null,1,1,1,1,1,"m"]', '[1,NaN,1,1,1,1,"m"]', '[1e999,1,1,1,1,1,"m"]',
+     '[1,-1,1,1,1,1,"m"]', '[true,1,1,1,1,1,"m"]', '[1,[],1,1,1,1,"m"]'],
+)  # fmt: skip
+def test_machine_that_cannot_be_read(text):
+    """Whatever a worker says, nobody who watches falls over it."""
+    assert machine_of(text) is None

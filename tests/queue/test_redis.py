@@ -314,6 +314,22 @@ def test_counts_that_were_spoiled_are_mended(queue, plain):
     assert [] == queue.fsck("job")
 
 
+@pytest.mark.parametrize(
+    "strange", [b"", b"\x00\xff", b"{}", b"7", b"1|2|3", b"999999999999|0|0|0|1|x", b"1|0|0|0|" + b"9" * 40 + b"|x"]
+)
+@pytest.mark.parametrize("push", ["rpush", "lpush"])
+def test_bytes_of_others_in_a_list_are_no_task(queue, plain, strange, push):
+    """They are dropped when they come up; every look, and every task beside them, is as if they were not there."""
+    queue.create(spec())
+    queue.submit("job", items(0, 1), last=True)
+    queue.register(worker(), LEASE_SECONDS)
+    getattr(plain, push)("imgpipe:{default}:q:job", strange)
+
+    assert ["cpu"] == [seen.name for seen in queue.overview().classes]
+    finish_all(queue)
+    assert (2, 0, JobState.FINISHED) == (status_of(queue).done, status_of(queue).pending, status_of(queue).state)
+
+
 def test_labels_of_a_worker_are_kept_as_they_are(queue):
     """Also none at all."""
     queue.register(worker("none", frozenset()), LEASE_SECONDS)

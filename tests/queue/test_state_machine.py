@@ -34,6 +34,7 @@ from imgpipe.queue.values import (
     JobState,
     JobStatus,
     Load,
+    Overview,
     Settled,
     SubmitKind,
     Verdict,
@@ -211,14 +212,14 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def both_look_the_same(self) -> None:
-        """Counts, workers, classes and single tasks."""
+        """Counts, workers, single tasks, and all of it together."""
         for job in JOBS:
             self.both("status", job)
             self.both("failures", job)
             self.both("fsck", job)
             assert [] == self.memory.fsck(job)
         self.both("workers")
-        self.both("classes")
+        self.both("overview")
         self.both("task", "a", 3)
         self.both("counters")
 
@@ -274,15 +275,19 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 def _comparable(answer: Any) -> Any:
-    """Leave out what may differ: times that one of them rounds, the order of workers, classes without a history."""
+    """Leave out what may differ: times that one of them rounds, orders, classes without a history."""
     if isinstance(answer, JobStatus):
         return replace(answer, age_seconds=0, idle_seconds=0, finished_seconds=None)
     if isinstance(answer, Counters):
         classes = {name: counts for name, counts in answer.classes.items() if counts != ClassCounters()}
         return classes, answer.totals, answer.lost_workers
-    if isinstance(answer, list) and answer and isinstance(answer[0], WorkerStatus):
+    if isinstance(answer, Overview):
+        return [_comparable(part) for part in (answer.counters, answer.jobs, answer.workers, answer.classes)]
+    if isinstance(answer, list | tuple) and answer and isinstance(answer[0], JobStatus):
+        return sorted((_comparable(status) for status in answer), key=lambda status: str(status.id))
+    if isinstance(answer, list | tuple) and answer and isinstance(answer[0], WorkerStatus):
         return sorted(answer, key=lambda worker: worker.id)
-    if isinstance(answer, list) and answer and isinstance(answer[0], ClassStatus):
+    if isinstance(answer, list | tuple) and answer and isinstance(answer[0], ClassStatus):
         return {seen.name: (seen.pending, seen.slots) for seen in answer}
     return answer
 

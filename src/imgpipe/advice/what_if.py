@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgpipe.advice.effect import effect_of
+from imgpipe.advice.guards import spare_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +24,7 @@ class WhatIf:
     """With so many slots, the batch is over in `eta_seconds`.
 
     `basis` is `linear` if twice the slots are taken for twice as fast, `measured` if the last increase has shown what
-    more slots bring.
+    more slots bring; `linear, on more hosts` if those that are there have no cores left for so many.
     """
 
     slots: int
@@ -37,13 +39,15 @@ def what_if(situation: Situation, recommended_slots: int) -> tuple[WhatIf, ...]:
     if not situation.is_batch or now.remaining is None or service is None:
         return ()
     effect = effect_of(situation.history, situation.rest_seconds)
+    spare = spare_cores(now.hosts)
+    room = math.inf if spare is None else situation.slots + spare
     counts = {count for count in _counts(situation, recommended_slots) if 0 < count <= BEYOND * max(situation.slots, 1)}
     work_seconds = now.remaining * service
     return tuple(
         WhatIf(
             slots=count,
             eta_seconds=work_seconds / (count * _worth(effect, situation.slots, count)),
-            basis="measured" if effect else "linear",
+            basis="measured" if effect else "linear" if count <= room else "linear, on more hosts",
         )
         for count in sorted(counts)
     )

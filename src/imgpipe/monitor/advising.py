@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.advice import AdviceSettings, Host, Objective, Signals, WorkerSignal, advise_all
@@ -28,10 +29,14 @@ _LARGE = 200  # pictures: a job like this, when it is most of what there is, mak
 
 
 class Adviser:
-    """Remembers what was seen and advised of each class."""
+    """Remembers what was seen and advised of each class.
 
-    def __init__(self, settings: AdviceSettings | None = None) -> None:
+    A run without a queue (`is_local`) is a batch, however small; nobody knows how long its pictures have waited.
+    """
+
+    def __init__(self, settings: AdviceSettings | None = None, *, is_local: bool = False) -> None:
         self._settings = settings or AdviceSettings()
+        self._is_local = is_local
         self._most = int(_REMEMBERED_SECONDS / self._settings.sample_seconds) + 1
         self._seen: dict[str, deque[Signals]] = {}
         self._advices: dict[str, Advice] = {}
@@ -46,7 +51,10 @@ class Adviser:
             self._advised_at = wall
             for queue in queues:
                 seen = self._seen.setdefault(queue.capability, deque(maxlen=self._most))
-                seen.append(_signals(queue, reading, hosts, fleet, wall))
+                signals = _signals(queue, reading, hosts, fleet, wall)
+                if self._is_local:
+                    signals = replace(signals, objective=Objective.BATCH, waited_seconds_total=None)
+                seen.append(signals)
             self._seen = {queue.capability: self._seen[queue.capability] for queue in queues}
             histories = {name: tuple(seen) for name, seen in self._seen.items()}
             self._advices = advise_all(histories, self._settings, self._advices)

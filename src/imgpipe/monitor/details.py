@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.errors import BadPayload
@@ -15,13 +16,13 @@ from imgpipe.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from imgpipe.queue.base import TaskQueue
+    from imgpipe.monitor.reading import Watched
     from imgpipe.queue.values import JobStatus, TaskStatus
 
 _MOST_REMEMBERED = 1000
 _FAILURES_AT_ONCE = 20
-# Paths are relative to the job's folders; where those are does not matter for a name.
-_ANYWHERE = JobPayload(recipe=Recipe(Pipeline()), source_root=os.sep, target_root=os.sep)
+ANYWHERE = JobPayload(recipe=Recipe(Pipeline()), source_root=os.sep, target_root=os.sep)
+"""Paths are relative to the job's folders; where those are does not matter for a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +34,17 @@ class Example:
 
 
 class Details:
-    """Remembers what it was told; `look` asks the queue for one task and one job's failures at most."""
+    """Remembers what it was told; `look` asks the queue for `most_tasks` and one job's failures at most."""
 
-    def __init__(self, queue: TaskQueue) -> None:
-        self._queue = queue
+    def __init__(self, queue: Watched, most_tasks: int = 1) -> None:
+        self._queue, self._most_tasks = queue, most_tasks
         self._pictures: OrderedDict[str, str] = OrderedDict()
         self._examples: OrderedDict[str, Example] = OrderedDict()
         self._asked: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     def look(self, tasks: Iterable[str], jobs: Sequence[JobStatus]) -> None:
-        """Ask for one of these tasks, and for failures of one of these jobs, if there is something new to know."""
-        unknown = next((task for task in tasks if task not in self._pictures), None)
-        if unknown is not None:
+        """Ask for these tasks, and for failures of one of these jobs, if there is something new to know."""
+        for unknown in islice((task for task in tasks if task not in self._pictures), self._most_tasks):
             job, _, index = unknown.rpartition(":")
             status = self._queue.task(job, int(index)) if index.isdecimal() else None
             _remember(self._pictures, unknown, picture_of(status.payload) if status else "")
@@ -69,7 +69,7 @@ class Details:
 def picture_of(payload: bytes) -> str:
     """Return the path in a task's payload, relative to its job's folder; "" if it cannot be read."""
     try:
-        return decode_task(payload, _ANYWHERE, "")[0].source[len(os.sep) :]
+        return decode_task(payload, ANYWHERE, "")[0].source[len(os.sep) :]
     except BadPayload:
         return ""
 
@@ -77,7 +77,7 @@ def picture_of(payload: bytes) -> str:
 def _example_of(failure: TaskStatus) -> Example:
     picture = picture_of(failure.payload) or f"{failure.job}:{failure.index}"
     try:
-        result = decode_result(failure.result, _ANYWHERE)
+        result = decode_result(failure.result, ANYWHERE)
     except BadPayload:  # a lost task has none, for nobody was left to write it
         return Example(picture, "")
     return Example(picture, result.failure.remedy if result.failure else "")

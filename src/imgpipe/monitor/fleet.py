@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from imgpipe.machine import MachineSample
 from imgpipe.monitor.values import Current, Host, Memory, Worker
 from imgpipe.queue.values import class_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from imgpipe.machine import MachineSample
     from imgpipe.queue.values import WorkerStatus
 
 _RATE_SECONDS = 10.0
 # A picture is stuck after ten times what nearly every picture takes, but not before five seconds.
 _STUCK_TIMES, _STUCK_SECONDS = 10.0, 5.0
 _UNKNOWN_SECONDS = 60.0  # where nobody knows what a picture takes
+_MOST = 1 << 60  # of anything: more is no number of a machine
 
 
 @dataclass(slots=True)
@@ -134,11 +136,14 @@ def busy_slots(status: WorkerStatus) -> int:
 
 
 def hosts(workers: Sequence[WorkerStatus], machine: MachineSample) -> tuple[Host, ...]:
-    """Return all machines with live workers, and this one, which alone can be looked into."""
+    """Return all machines with live workers, as far as these are known, and this one, which `machine` is about.
+
+    What another one is doing is what the worker says that was heard of last.
+    """
     here = socket.gethostname()
-    live = [worker for worker in workers if worker.is_alive]
+    live = sorted((worker for worker in workers if worker.is_alive), key=lambda worker: worker.beat_seconds)
     found = []
-    for name in sorted({worker.host for worker in live} | {here}):
+    for name in sorted({worker.host for worker in live if worker.host} | {here}):
         own = [worker for worker in live if worker.host == name]
         cores = [worker.load.cpu_percent / 100 for worker in own if worker.load.cpu_percent is not None]
         sizes = [worker.load.memory_bytes for worker in own if worker.load.memory_bytes is not None]
@@ -149,8 +154,24 @@ def hosts(workers: Sequence[WorkerStatus], machine: MachineSample) -> tuple[Host
             worker_cores=sum(cores) if cores else None,
             worker_bytes=sum(sizes) if sizes else None,
         )
-        found.append(_with_machine(host, machine) if name == here else host)
+        told = (sample for worker in own if (sample := machine_of(worker.load.machine)) is not None)
+        sample = machine if name == here else next(told, None)
+        found.append(host if sample is None else _with_machine(host, sample))
     return tuple(found)
+
+
+def machine_of(text: str) -> MachineSample | None:
+    """Read what `imgpipe.worker.load` has written; None for anything else, as for what older workers say."""
+    try:
+        cores, cpu, throttled, load, used, limit, source = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    known = [number for number in (cpu, throttled, load, used, limit) if number is not None] + [cores]
+    if not all(type(number) in (int, float) and 0 <= number < _MOST for number in known) or not cores:
+        return None
+    if type(source) is not str or any(type(size) is float for size in (used, limit)):
+        return None
+    return MachineSample(cores, cpu, throttled, load, used, limit, source)
 
 
 def _with_machine(host: Host, machine: MachineSample) -> Host:

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imgpipe.machine import MachineSample, Sampler
-    from imgpipe.queue.base import TaskQueue
-    from imgpipe.queue.values import ClassStatus, Counters, JobStatus, WorkerStatus
+    from imgpipe.queue.values import ClassStatus, Counters, JobStatus, Overview, TaskStatus, WorkerStatus
 
 MOST_JOBS, MOST_WORKERS = 100, 1000
+
+
+class Watched(Protocol):
+    """What is asked of a queue; see `imgpipe.queue.base.TaskQueue`, which has it. A run without a queue may, too."""
+
+    def overview(self, jobs: int = 100, workers: int = 1000) -> Overview:
+        """Return jobs, workers, classes and counters of one moment."""
+
+    def task(self, job: str, index: int) -> TaskStatus:
+        """Return what is known of one task."""
+
+    def failures(self, job: str, count: int = 100) -> Sequence[TaskStatus]:
+        """Return failed and lost tasks."""
 
 
 class Server(Protocol):
@@ -40,7 +52,7 @@ class Reading:
     took_seconds: float
 
 
-def read(queue: TaskQueue, server: Server | None, sampler: Sampler) -> Reading:
+def read(queue: Watched, server: Server | None, sampler: Sampler) -> Reading:
     """Look once. The number of commands does not depend on how many tasks wait. Raises what the queue raises."""
     begun = time.monotonic()
     info, ping_seconds = None, None
@@ -49,11 +61,12 @@ def read(queue: TaskQueue, server: Server | None, sampler: Sampler) -> Reading:
         pinged = time.monotonic()
         server.ping()
         ping_seconds = time.monotonic() - pinged
+    seen = queue.overview(MOST_JOBS, MOST_WORKERS)
     return Reading(
-        counters=queue.counters(),
-        jobs=tuple(queue.jobs(MOST_JOBS)),
-        workers=tuple(queue.workers(MOST_WORKERS)),
-        classes=tuple(queue.classes()),
+        counters=seen.counters,
+        jobs=seen.jobs,
+        workers=seen.workers,
+        classes=seen.classes,
         info=info,
         ping_seconds=ping_seconds,
         machine=sampler.sample(),

@@ -187,7 +187,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A machine with workers, or this one. What only the machine itself can see is None for others.
+    """A machine with workers, or this one. What others are doing is what a worker there has said with its last beat.
 
     `worker_cores` and `worker_bytes` are what the workers there use, as far as they tell.
     """

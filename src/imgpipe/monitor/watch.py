@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imgpipe.advice import AdviceSettings
-    from imgpipe.monitor.reading import Reading, Server
+    from imgpipe.monitor.reading import Reading, Server, Watched
     from imgpipe.monitor.values import ClassQueue
-    from imgpipe.queue.base import TaskQueue
     from imgpipe.queue.values import JobStatus
 
 NOW_SECONDS, MINUTE_SECONDS, TEN_MINUTES_SECONDS = 5.0, 60.0, 600.0
 _MOST_ERRORS = 50
+_MOST_TASKS = 1000  # of a run in this process, which costs nothing to ask
 
 
 class Watch:
     """Watches a queue. One thread at a time; `take` raises `QueueUnavailable` while the queue is away.
 
-    `server` is the Redis behind it, if there is one; `source` says what it is: redis or memory. `wall` gives seconds
-    since 1970, and is used where the queue's own clock does not.
+    `server` is the Redis behind it, if there is one; `source` says what it is: redis, memory or local, which is a run
+    without a queue. `wall` gives seconds since 1970, and is used where the queue's own clock does not.
     """
 
     def __init__(
         self,
-        queue: TaskQueue,
+        queue: Watched,
         *,
         server: Server | None = None,
         source: str = "redis",
@@ -56,8 +56,9 @@ class Watch:
         self._codes: Counter[str] = Counter()
         self._code_seen: dict[str, float] = {}
         self._fleet = Fleet()
-        self._details = Details(queue)
-        self._adviser = Adviser(advice)
+        self._is_local = source == "local"
+        self._details = Details(queue, _MOST_TASKS if self._is_local else 1)
+        self._adviser = Adviser(advice, is_local=self._is_local)
         self._looked_at: str | None = None
 
     def look_at(self, task: str | None) -> None:
@@ -74,8 +75,10 @@ class Watch:
         jobs = job_times(self._pulse)
         p95 = jobs.duration_seconds.p95 or jobs.duration_total_seconds.p95
         stuck = self._fleet.stuck(reading.workers, at, p95)
-        asked = self._looked_at
-        self._details.look([asked, *stuck] if asked else stuck, [job for job in reading.jobs if job.codes])
+        asked = [self._looked_at] if self._looked_at else []
+        if self._is_local:
+            asked += [worker.load.now for worker in reading.workers if worker.load.now]
+        self._details.look([*asked, *stuck], [job for job in reading.jobs if job.codes])
         names = sorted({entry.name for entry in reading.classes} | set(reading.counters.classes))
         queues = tuple(class_queue(name, reading, self._pulse) for name in names)
         machines = hosts(reading.workers, reading.machine)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from imgpipe.queue.values import (
     Claim,
     Claims,
+    ClassStatus,
     Counters,
     JobState,
     JobStatus,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from imgpipe.queue.values import Settled
 
+_QUEUED = re.compile(rb"\d+\|\d+\|\d+\|\d+\|(\d{1,15})\|")  # when a task began to wait, in ms
 _COUNTS = ("next", "submitted", "running", "done", "failed", "lost", "attempts", "losses", "deliveries",
            "interrupted", "late", "duplicates")  # fmt: skip
 
@@ -60,6 +63,32 @@ def counters_of(fields: dict[bytes, bytes], at_seconds: float) -> Counters:
     totals = classes.pop("", {})
     lost = totals.pop("lost_workers", 0)
     return Counters(at_seconds, {name: counters_from(counts) for name, counts in classes.items()}, totals, lost)
+
+
+def classes_of(lines: Any, workers: Sequence[WorkerStatus], now: float) -> tuple[ClassStatus, ...]:
+    """Put classes together, from a line for each open job: its class, how many wait, and which task is the next."""
+    classes = []
+    for name in sorted({task_class.decode() for task_class, _, _ in lines}):
+        of_class = [(waiting, head) for task_class, waiting, head in lines if task_class.decode() == name]
+        needs, pending = needs_of(name), sum(waiting for waiting, _ in of_class)
+        slots = sum(
+            worker.slots
+            for worker in workers
+            if worker.is_alive and (worker.routing == "fifo" or needs <= worker.labels)
+        )
+        queued = [now - int(found[1]) for _, head in of_class if head and (found := _QUEUED.match(head))]
+        oldest = max(queued) / 1000 if queued else None
+        classes.append(
+            ClassStatus(
+                name=name,
+                needs=needs,
+                pending=pending,
+                slots=slots,
+                stuck_seconds=oldest if pending and not slots else None,
+                oldest_seconds=oldest,
+            )
+        )
+    return tuple(classes)
 
 
 def claims_of(answer: Any) -> Claims:
@@ -164,6 +193,7 @@ def worker_of(id_: str, fields: dict[bytes, bytes], held: int, now: float, *, lo
             failed=int(number("failed") or 0),
             state=text("state"),
             now=text("now"),
+            machine=text("machine"),
         ),
         age_seconds=(now - int(text("since"))) / 1000,
         beat_seconds=(now - int(text("beat"))) / 1000,

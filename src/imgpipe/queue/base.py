@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         JobSpec,
         JobStatus,
         Load,
+        Overview,
         Reaped,
         Results,
         Settled,
@@ -173,8 +174,15 @@ class TaskQueue(ABC):
         """Return live workers, and those that were lost in the last ten minutes."""
 
     @abstractmethod
+    def overview(self, jobs: int = 100, workers: int = 1000) -> Overview:
+        """Return what `jobs`, `workers`, `classes` and `counters` would, all of one moment, in one step.
+
+        What it costs does not depend on how many tasks wait.
+        """
+
     def classes(self) -> list[ClassStatus]:
         """Return the classes of tasks that are known."""
+        return list(self.overview().classes)
 
     @abstractmethod
     def counters(self) -> Counters:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgpipe.queue.values import DURATION_BOUNDS_SECONDS, MOST_CLAIMS, MOST_HELD, WAIT_BOUNDS_SECONDS
+from imgpipe.queue.values import DURATION_BOUNDS_SECONDS, MOST_CLAIMS, MOST_HELD, MOST_INDEX, WAIT_BOUNDS_SECONDS
 
 BREAKER_RESULTS = 50
 """The breaker looks at so many results, then never again."""
@@ -33,6 +33,7 @@ def as_lua() -> str:
         "MOST_DETAILS": MOST_DETAILS,
         "MOST_CLAIMS": MOST_CLAIMS,
         "MOST_HELD": MOST_HELD,
+        "MOST_INDEX": MOST_INDEX,
         "PROMOTED": PROMOTED,
         "LOOKED_AT": LOOKED_AT,
         "SILENCE": SILENCE,

@@ -29,6 +29,7 @@ from imgpipe.queue.values import (
     JobState,
     JobStatus,
     Load,
+    Overview,
     Reaped,
     Receipt,
     Results,
@@ -347,12 +348,17 @@ class MemoryQueue(TaskQueue):
             both = [*self._workers.values(), *self._lost.values()]
             return [worker.status(now, lost=worker.spec.id in self._lost) for worker in both[:count]]
 
-    def classes(self) -> list[ClassStatus]:
-        """Return the classes of tasks."""
+    def overview(self, jobs: int = 100, workers: int = 1000) -> Overview:
+        """Return all of it."""
         with self._changed:
             now = self._clock()
             names = sorted({job.spec.task_class for job in self._jobs.values() if not job.is_over})
-            return [self._class(name, now) for name in names]
+            return Overview(
+                counters=self.counters(),
+                jobs=tuple(self.jobs(jobs)),
+                workers=tuple(self.workers(workers)),
+                classes=tuple(self._class(name, now) for name in names),
+            )
 
     def counters(self) -> Counters:
         """Return what has happened so far."""

@@ -13,6 +13,7 @@ from imgpipe.queue._redis_words import (
     begun_words,
     claim_of,
     claims_of,
+    classes_of,
     counters_of,
     failure,
     flat,
@@ -33,12 +34,12 @@ from imgpipe.queue.values import (
     Beat,
     Claim,
     Claims,
-    ClassStatus,
     Counters,
     Finished,
     JobState,
     JobStatus,
     Load,
+    Overview,
     Reaped,
     Receipt,
     Results,
@@ -47,7 +48,6 @@ from imgpipe.queue.values import (
     TaskState,
     TaskStatus,
     WorkerStatus,
-    needs_of,
 )
 
 if TYPE_CHECKING:
@@ -306,31 +306,22 @@ class RedisQueue(TaskQueue):
             if fields
         ]
 
-    def classes(self) -> list[ClassStatus]:
-        """Return the classes of tasks."""
-        jobs = [status for status in self.jobs(1000) if not status.is_over]
-        workers = [worker for worker in self.workers() if worker.is_alive]
-        commands = [["LINDEX", self._key("q:", job.id), 0] for job in jobs]
-        (seconds, micro), *heads = self._redis.together([["TIME"], *commands])
-        now = self._now(seconds, micro)
-        classes = []
-        for name in sorted({job.task_class for job in jobs}):
-            of_class = [(job, head) for job, head in zip(jobs, heads, strict=True) if job.task_class == name]
-            needs, pending = needs_of(name), sum(job.pending for job, _ in of_class)
-            slots = sum(worker.slots for worker in workers if worker.routing == "fifo" or needs <= worker.labels)
-            queued = [now - int(head.split(b"|", 5)[4]) for _, head in of_class if head is not None]
-            oldest = max(queued) / 1000 if queued else None
-            classes.append(
-                ClassStatus(
-                    name=name,
-                    needs=needs,
-                    pending=pending,
-                    slots=slots,
-                    stuck_seconds=oldest if pending and not slots else None,
-                    oldest_seconds=oldest,
-                )
-            )
-        return classes
+    def overview(self, jobs: int = 100, workers: int = 1000) -> Overview:
+        """Return all of it."""
+        now, counted, found, lines, seen = self._script("overview", jobs, workers)
+        statuses = [
+            job_of(name.decode(), pairs(fields), waiting, again, codes, now)
+            for name, fields, waiting, again, codes in found
+        ]
+        known = tuple(
+            worker_of(id_.decode(), pairs(fields), held, now, lost=bool(lost)) for id_, lost, fields, held in seen
+        )
+        return Overview(
+            counters=counters_of(pairs(counted), now / 1000),
+            jobs=tuple(status for status in statuses if status is not None),
+            workers=known,
+            classes=classes_of(lines, known, now),
+        )
 
     def counters(self) -> Counters:
         """Return what has happened so far."""

@@ -235,7 +235,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a worker says of itself with every beat. None is unknown, never 0."""
+    """What a worker says of itself with every beat. None is unknown, never 0.
+
+    `machine` is what it says of its machine, for `imgpipe.monitor.fleet`; opaque here, "" from those that say nothing.
+    """
 
     busy: int = 0
     cpu_percent: float | None = None
@@ -244,6 +247,7 @@ class Load:
     failed: int = 0
     state: str = "ready"
     now: str = ""
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,6 +412,16 @@ class Counters:
     classes: Mapping[str, ClassCounters]
     totals: Mapping[str, int]
     lost_workers: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """All that there is at one moment: jobs, the newest first, workers, classes of tasks, and the counters."""
+
+    counters: Counters
+    jobs: tuple[JobStatus, ...]
+    workers: tuple[WorkerStatus, ...]
+    classes: tuple[ClassStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)

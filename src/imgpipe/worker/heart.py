@@ -164,6 +164,7 @@ class Heart:
             failed=counts["failed"] + counts["lost"],
             state=self._state(),
             now=self._hands.in_work(),
+            machine=self._meter.machine(),
         )
 
     def _reap(self) -> None:

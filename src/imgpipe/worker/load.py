@@ -1,12 +1,14 @@
-"""Load: what the processes of this worker use of the machine, as far as the system tells."""
+"""Load: what the processes of this worker use of the machine, and how busy that is, as far as the system tells."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from dataclasses import astuple
 from typing import TYPE_CHECKING
 
-from imgpipe.machine import rss_bytes_of
+from imgpipe.machine import Sampler, rss_bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +20,7 @@ class LoadMeter:
     def __init__(self) -> None:
         self._read_at = time.monotonic()
         self._seconds: dict[int, float] = {}
+        self._sampler = Sampler()
 
     def read(self, pids: Sequence[int]) -> tuple[float | None, int | None]:
         """Return how busy these processes were since the last reading, in percent of a core, and their memory in bytes.
@@ -32,6 +35,11 @@ class LoadMeter:
         self._read_at, self._seconds = now, seconds
         memory_bytes = sum(rss_bytes_of(pid) for pid in pids)
         return None if percent is None else round(percent, 1), memory_bytes or None
+
+    def machine(self) -> str:
+        """Return what a `MachineSample` says, in some 60 bytes, for those who watch from elsewhere."""
+        values = [round(value, 3) if type(value) is float else value for value in astuple(self._sampler.sample())]
+        return json.dumps(values, separators=(",", ":"))
 
 
 def cpu_seconds_of(pid: int) -> float | None:

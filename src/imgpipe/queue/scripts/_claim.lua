@@ -31,8 +31,10 @@ local function claim(worker, w, want, starting)
     if not records then return 0 end
     local class = job(name).needs
     for _, record in ipairs(records) do
-      local index = string.match(record, '^%d+')
-      if is_settled(name, index) then
+      local index, queued = string.match(record, '^(%d+)|%d+|%d+|%d+|(%d+)|')
+      if not index or tonumber(index) >= MOST_INDEX or #queued > 15 then
+        -- Somebody else has written into the list: it is no task, and nobody waits for it.
+      elseif is_settled(name, index) then
         count(name, 'duplicates', 1)
       else
         local begun = (#held / 2 < starting) and '1' or '0'
@@ -41,7 +43,7 @@ local function claim(worker, w, want, starting)
         held[#held + 1], held[#held + 2] = name .. '|' .. index, value
         count(name, 'running', 1)
         note(class, 'claimed', 1)
-        note_time(class, 'waited', 'w', WAITS, NOW - string.match(record, '^%d+|%d+|%d+|%d+|(%d+)'))
+        note_time(class, 'waited', 'w', WAITS, NOW - queued)
         want = want - 1
       end
     end
