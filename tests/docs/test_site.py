@@ -56,9 +56,10 @@ def test_every_filter_endpoint_and_name(source):
     filters, http, python = (
         (source / "reference" / f"{name}.md").read_text() for name in ("filters", "http", "python")
     )
-    parameters = {f"- `{parameter}`: " for name in names() for parameter in find(name).parameters()}
+    built_in = [name for name in names() if not name.startswith("test.")]  # other tests have filters of their own
+    parameters = {f"- `{parameter}`: " for name in built_in for parameter in find(name).parameters()}
 
-    assert [] == [name for name in names() if f"\n## {name}\n" not in filters]
+    assert [] == [name for name in built_in if f"\n## {name}\n" not in filters]
     assert set() == {each for each in parameters if each not in filters}
     assert [] == [route.path for route in ROUTES if f"\n## {route.method} {route.path}\n" not in http]
     assert [] == [name for name in imgpipe.__all__ if f"\n## {name}\n" not in python and name != "__version__"]
