@@ -138,7 +138,8 @@ def payloads(order: Order) -> Found:
 
 def secrets(order: Order) -> Found:
     """S8: a password in the address of Redis, through all commands, with right and wrong servers; the compose file."""
-    said, misses = tested("test_compose.py")
+    # The short form is a part of the suite, which has these tests as well.
+    said, misses = ("not asked", {}) if order.short else tested("test_compose.py")
     source, told = order.work / "in", dict[str, bytes]()
     source.mkdir()
     Image.new("RGB", (32, 24)).save(source / "a.png")
