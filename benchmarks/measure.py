@@ -53,7 +53,7 @@ def _run(
             subprocess.Popen(command, cwd=folder, env=environment, stdout=errors, stderr=errors) for command in commands
         ]
         while sample and any(process.poll() is None for process in running):
-            peak = max(peak, sum(_held_bytes(process.pid) for process in running))
+            peak = max(peak, sum(held_bytes(process.pid) for process in running))
             with contextlib.suppress(subprocess.TimeoutExpired):
                 running[0].wait(SAMPLE_SECONDS)
         codes = [process.wait() for process in running]
@@ -75,13 +75,22 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _held_bytes(pid: int) -> int:
+def held_bytes(pid: int) -> int:
     """Return the memory of a process and its descendants; on Linux, what they share is counted once."""
-    held = 0
+    return sum(map(weight_bytes, family(pid)))
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """Return a process and all its descendants, as far as they live."""
     with contextlib.suppress(psutil.Error):
         root = psutil.Process(pid)
-        for process in (root, *root.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                memory = process.memory_full_info()
-                held += getattr(memory, "pss", memory.uss)
-    return held
+        return [root, *root.children(recursive=True)]
+    return []
+
+
+def weight_bytes(process: psutil.Process) -> int:
+    """Return the memory of one process, and on Linux its part of what it shares with others; 0 if it is gone."""
+    with contextlib.suppress(psutil.Error, OSError):
+        memory = process.memory_full_info()
+        return int(getattr(memory, "pss", memory.uss))
+    return 0

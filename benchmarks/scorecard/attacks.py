@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -254,9 +255,7 @@ def _damaged(chance: random.Random, data: bytes) -> bytes:
 
 def _until(condition: Callable[[], bool], seconds: float = _PATIENCE_SECONDS) -> bool:
     """Wait until something is so; return whether it was in time."""
-    from threading import Event
-
-    end, pause = time.monotonic() + seconds, Event()
+    end, pause = time.monotonic() + seconds, threading.Event()
     while not condition():
         if time.monotonic() > end:
             return False

@@ -10,9 +10,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from benchmarks.scorecard.row import MEBIBYTE, Found, family, started, tested, weight_bytes
+from benchmarks.measure import held_bytes
+from benchmarks.scorecard.row import MEBIBYTE, Found, started, tested
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +35,10 @@ def http_(order: Order) -> Found:
     with started(["serve", "--port", 0, "--quiet"], order.work / "log", cwd=folder) as run:
         assert run.stdout is not None
         port = int(re.findall(rb"127\.0\.0\.1:(\d+)/", run.stdout.readline())[0])
-        before = _weight(run.pid)
+        before = held_bytes(run.pid)
         slowest, answers = _slow_clients(port, order.size(500, 50), order.size(500, 50))
         answers += _many_clients(port, order.size(1000, 50))
-        grown = _weight(run.pid) - before
+        grown = held_bytes(run.pid) - before
         examples, broken = _made_up(port, order)
     misses |= {
         "p99 of health above 100 ms": slowest * 1000 if slowest > _SLOWEST_SECONDS else 0,
@@ -161,7 +160,3 @@ def _asked(port: int) -> int:
         return 0
     finally:
         connection.close()
-
-
-def _weight(pid: int) -> int:
-    return sum(map(weight_bytes, family(psutil.Process(pid))))

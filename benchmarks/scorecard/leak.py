@@ -9,7 +9,8 @@ import psutil
 
 from benchmarks.chaos.oracle import judged
 from benchmarks.chaos.scene import Asked, played
-from benchmarks.scorecard.row import Found, family
+from benchmarks.measure import family
+from benchmarks.scorecard.row import Found
 
 if TYPE_CHECKING:
     from benchmarks.scorecard.row import Order
@@ -48,7 +49,7 @@ def one_worker(order: Order) -> Found:
 def _held(worker: psutil.Process) -> tuple[int, int]:
     """Return bytes in use and open files of a worker and all its children."""
     size = files = 0
-    for process in family(worker):
+    for process in family(worker.pid):
         with contextlib.suppress(psutil.Error):
             size += process.memory_info().rss
             files += process.num_fds()

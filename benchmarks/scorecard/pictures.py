@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from PIL import Image
 
-from benchmarks.scorecard.row import MEBIBYTE, TESTS, Found, Weigher, started, weight_bytes
+from benchmarks.measure import weight_bytes
+from benchmarks.scorecard.row import MEBIBYTE, TESTS, Found, Weigher, started
 from imgpipe.executors import create_executor
 from running_tasks import classified, left_behind, recipe
 

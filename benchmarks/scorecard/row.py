@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
+from benchmarks.measure import family, held_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -59,7 +61,7 @@ class Weigher:
     """Watches, inside of a `with` block, what a process and all its children weigh together, shared pages once."""
 
     def __init__(self, pid: int) -> None:
-        self._root = psutil.Process(pid)
+        self._pid = pid
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch)
         self.peak_bytes = 0
@@ -74,27 +76,13 @@ class Weigher:
 
     def _watch(self) -> None:
         while not self._stop.wait(_SAMPLE_SECONDS):
-            self.peak_bytes = max(self.peak_bytes, sum(map(weight_bytes, family(self._root))))
-
-
-def family(root: psutil.Process) -> list[psutil.Process]:
-    """Return a process and all that came of it, as far as they live."""
-    with contextlib.suppress(psutil.Error):
-        return [root, *root.children(recursive=True)]
-    return []
-
-
-def weight_bytes(process: psutil.Process) -> int:
-    """Return its proportional set size; 0 if it is gone."""
-    with contextlib.suppress(psutil.Error, OSError):
-        return int(process.memory_full_info().pss)
-    return 0
+            self.peak_bytes = max(self.peak_bytes, held_bytes(self._pid))
 
 
 def decoders(root: psutil.Process) -> list[psutil.Process]:
     """Return the children in which pictures are opened: those of the fork server."""
     found = []
-    for process in family(root):
+    for process in family(root.pid):
         with contextlib.suppress(psutil.Error):
             if process.ppid() not in (root.pid, root.ppid()) and "resource_tracker" not in str(process.cmdline()):
                 found.append(process)
@@ -132,7 +120,7 @@ def started(words: Sequence[object], log: Path, **more: Any) -> Iterator[subproc
     try:
         yield process
     finally:
-        members = family(psutil.Process(process.pid)) if process.poll() is None else []
+        members = family(process.pid) if process.poll() is None else []
         for member in members:
             with contextlib.suppress(psutil.Error):
                 member.kill()

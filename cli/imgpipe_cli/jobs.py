@@ -237,8 +237,8 @@ def _reasons(queue: TaskQueue, jobs: list[JobStatus]) -> list[str]:
 
     if not any(job.pending + job.retrying and not job.is_over for job in jobs):
         return [""] * len(jobs)
-    classes, workers = queue.classes(), queue.workers()
-    return [why_waiting(job, classes, workers) for job in jobs]
+    seen = queue.overview(0)
+    return [why_waiting(job, seen.classes, seen.workers) for job in jobs]
 
 
 def _write(**fields: Any) -> None:

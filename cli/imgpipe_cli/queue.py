@@ -33,12 +33,12 @@ def stats_command(url: str, namespace: str, as_json: bool) -> None:
     from imgpipe_cli.table import show_table  # noqa: PLC0415 - only what is used is loaded
 
     with opened(url, namespace) as queue:
-        classes, jobs, workers = queue.classes(), queue.jobs(_MOST_JOBS), queue.workers()
-    alive = [worker for worker in workers if worker.is_alive]
-    states = Counter(str(job.state) for job in jobs)
+        seen = queue.overview(_MOST_JOBS)
+    alive = [worker for worker in seen.workers if worker.is_alive]
+    states = Counter(str(job.state) for job in seen.jobs)
     if as_json:
         data = {
-            "classes": [asdict(entry) | {"needs": sorted(entry.needs)} for entry in classes],
+            "classes": [asdict(entry) | {"needs": sorted(entry.needs)} for entry in seen.classes],
             "jobs": dict(states),
             "workers": len(alive),
             "slots": sum(worker.slots for worker in alive),
@@ -46,8 +46,8 @@ def stats_command(url: str, namespace: str, as_json: bool) -> None:
         }
         click.echo(json.dumps({"schema": SCHEMA, **data}))
         return
-    if classes:
-        show_table(("NEEDS", ">WAITING", ">SLOTS", ">OLDEST", ""), [_row(entry) for entry in classes])
+    if seen.classes:
+        show_table(("NEEDS", ">WAITING", ">SLOTS", ">OLDEST", ""), [_row(entry) for entry in seen.classes])
     counted = ", ".join(f"{count} {state}" for state, count in states.most_common()) or "none"
     busy, slots = sum(worker.load.busy for worker in alive), sum(worker.slots for worker in alive)
     click.echo(f"jobs: {counted}")

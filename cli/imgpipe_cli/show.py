@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING
 
-from imgpipe.display import display_name
+from imgpipe.display import display_name, without_password
 from imgpipe_cli.meter import duration
 
 if TYPE_CHECKING:
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     from imgpipe.report import Report
 
-_PASSWORD = re.compile(r"((?:^|=)rediss?://[^/@]*:)[^/@]*(?=@)|(?<=[?&])(password=)[^&]*")
 SYMBOLS: Mapping[bool, tuple[str, str, str]] = {True: ("✓", "✗", "→"), False: ("ok", "!!", "->")}
 
 
@@ -70,7 +68,7 @@ def _failure_lines(report: Report, bad: str, arrow: str) -> list[str]:
 
 def typed(words: Sequence[str]) -> str:
     """Return a command as it was typed, but for the password in the address of a Redis."""
-    return shlex.join(_PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", word) for word in words)
+    return shlex.join(without_password(word) if "://" in word else word for word in words)
 
 
 def _with_option(command: str, option: str) -> str:

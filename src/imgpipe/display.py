@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Control (Cc), format (Cf: bidirectional overrides, zero-width marks), surrogates (Cs: undecodable bytes of file
 # names), private use and unassigned code points, and the two line separators.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_PASSWORD = re.compile(r"(//[^/@]*:)[^/@]*(?=@)|(password=)[^&]*")
 
 
 def display_name(text: object, *, width: int | None = None) -> str:
@@ -23,6 +25,11 @@ def display_name(text: object, *, width: int | None = None) -> str:
         tail = width * 2 // 3
         safe = f"{safe[: max(width - tail - 1, 0)]}…{safe[len(safe) - tail :]}"
     return safe
+
+
+def without_password(url: str) -> str:
+    """Return the address of a server, or an option that ends with one, as it can be shown."""
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", url)
 
 
 def _visible(char: str) -> str:

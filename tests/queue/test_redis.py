@@ -9,9 +9,9 @@ import redis
 
 from contracts.queue_contract import CPU, LEASE_SECONDS, done, failed, items, spec, worker
 from fault_proxy import FaultProxy
+from imgpipe.display import without_password
 from imgpipe.errors import BadOption, QueueRefused, QueueUnavailable
 from imgpipe.queue import open_queue
-from imgpipe.queue.connection import without_password
 from imgpipe.queue.redis import RedisQueue
 from imgpipe.queue.values import JobState, JobStatus, Load, SubmitKind
 from manual_clock import ManualClock

@@ -66,9 +66,9 @@ class Adviser:
 
 
 def _signals(queue: ClassQueue, reading: Reading, hosts: Sequence[SeenHost], fleet: Fleet, wall: float) -> Signals:
-    able = able_workers(queue.capability, reading.workers)
-    jobs = [job for job in reading.jobs if job.task_class == queue.capability and not job.is_over]
-    counters = reading.counters.classes.get(queue.capability, ClassCounters())
+    able = able_workers(queue.capability, reading.seen.workers)
+    jobs = [job for job in reading.seen.jobs if job.task_class == queue.capability and not job.is_over]
+    counters = reading.seen.counters.classes.get(queue.capability, ClassCounters())
     sizes = Counter(worker.slots for worker in able)
     total, heard = sum(worker.slots for worker in able), [w for w in able if w.beat_seconds < _HEARD_SECONDS]
     redis = reading.info or {}
@@ -97,7 +97,7 @@ def _signals(queue: ClassQueue, reading: Reading, hosts: Sequence[SeenHost], fle
             WorkerSignal(
                 id=worker.id,
                 slots=worker.slots,
-                idle_seconds=fleet.idle_seconds(worker.id, reading.counters.at_seconds),
+                idle_seconds=fleet.idle_seconds(worker.id, reading.seen.counters.at_seconds),
                 memory_bytes=worker.load.memory_bytes,
             )
             for worker in able

@@ -32,8 +32,8 @@ class Pulse:
     @classmethod
     def of(cls, reading: Reading) -> Pulse:
         """Take it from a reading."""
-        waiting = {entry.name: entry.pending for entry in reading.classes}
-        return cls(reading.counters.classes, waiting, reading.counters.totals)
+        waiting = {entry.name: entry.pending for entry in reading.seen.classes}
+        return cls(reading.seen.counters.classes, waiting, reading.seen.counters.totals)
 
     def can_lead_to(self, later: Pulse) -> bool:
         """Whether nothing has gone down, as it does when a queue is emptied or replaced."""
@@ -45,12 +45,12 @@ class Pulse:
 
 def class_queue(name: str, reading: Reading, pulses: History[Pulse]) -> ClassQueue:
     """Return all that is known of a class."""
-    status = next((entry for entry in reading.classes if entry.name == name), None)
-    jobs = [job for job in reading.jobs if job.task_class == name]
+    status = next((entry for entry in reading.seen.classes if entry.name == name), None)
+    jobs = [job for job in reading.seen.jobs if job.task_class == name]
     open_jobs = [job for job in jobs if not job.is_over]
-    counters = reading.counters.classes.get(name, ClassCounters())
+    counters = reading.seen.counters.classes.get(name, ClassCounters())
     running = sum(job.running for job in open_jobs)
-    slots = sum(worker.slots for worker in able_workers(name, reading.workers))
+    slots = sum(worker.slots for worker in able_workers(name, reading.seen.workers))
     lately, seconds = _since([name], _RATE_SECONDS, pulses)
     times, times_seconds = _enough([name], pulses)
     entries = pulses.within(times_seconds or 0.0)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imgpipe.machine import MachineSample, Sampler
-    from imgpipe.queue.values import ClassStatus, Counters, JobStatus, Overview, TaskStatus, WorkerStatus
+    from imgpipe.queue.values import Overview, TaskStatus
 
 MOST_JOBS, MOST_WORKERS = 100, 1000
 
@@ -42,10 +42,7 @@ class Server(Protocol):
 class Reading:
     """What a queue, its server and this machine have said. `info` and `ping_seconds` are None without a server."""
 
-    counters: Counters
-    jobs: tuple[JobStatus, ...]
-    workers: tuple[WorkerStatus, ...]
-    classes: tuple[ClassStatus, ...]
+    seen: Overview
     info: Mapping[str, Any] | None
     ping_seconds: float | None
     machine: MachineSample
@@ -61,12 +58,8 @@ def read(queue: Watched, server: Server | None, sampler: Sampler) -> Reading:
         pinged = time.monotonic()
         server.ping()
         ping_seconds = time.monotonic() - pinged
-    seen = queue.overview(MOST_JOBS, MOST_WORKERS)
     return Reading(
-        counters=seen.counters,
-        jobs=seen.jobs,
-        workers=seen.workers,
-        classes=seen.classes,
+        seen=queue.overview(MOST_JOBS, MOST_WORKERS),
         info=info,
         ping_seconds=ping_seconds,
         machine=sampler.sample(),

@@ -68,31 +68,31 @@ class Watch:
     def take(self) -> Snapshot:
         """Look once, and return all that can be said."""
         reading = read(self._queue, self._server, self._sampler)
-        at = reading.counters.at_seconds
+        at = reading.seen.counters.at_seconds
         # The server's clock is the same for all who watch; that of a queue in memory counts from anywhere.
         wall = at if self._source == "redis" else self._wall()
         self._note(reading, at, wall)
         jobs = job_times(self._pulse)
         p95 = jobs.duration_seconds.p95 or jobs.duration_total_seconds.p95
-        stuck = self._fleet.stuck(reading.workers, at, p95)
+        stuck = self._fleet.stuck(reading.seen.workers, at, p95)
         asked = [self._looked_at] if self._looked_at else []
         if self._is_local:
-            asked += [worker.load.now for worker in reading.workers if worker.load.now]
-        self._details.look([*asked, *stuck], [job for job in reading.jobs if job.codes])
-        names = sorted({entry.name for entry in reading.classes} | set(reading.counters.classes))
+            asked += [worker.load.now for worker in reading.seen.workers if worker.load.now]
+        self._details.look([*asked, *stuck], [job for job in reading.seen.jobs if job.codes])
+        names = sorted({entry.name for entry in reading.seen.classes} | set(reading.seen.counters.classes))
         queues = tuple(class_queue(name, reading, self._pulse) for name in names)
-        machines = hosts(reading.workers, reading.machine)
+        machines = hosts(reading.seen.workers, reading.machine)
         return Snapshot(
             wall_seconds=wall,
             took_seconds=reading.took_seconds,
             source=self._source,
             namespace=self._namespace,
             uptime_seconds=_number(reading.info, "uptime_in_seconds"),
-            runs=tuple(self._run(status, reading, queues, wall) for status in reading.jobs),
+            runs=tuple(self._run(status, reading, queues, wall) for status in reading.seen.jobs),
             queues=queues,
             jobs=jobs,
-            workers=self._fleet.workers(reading.workers, at, p95, self._details.picture),
-            lost_workers_total=reading.counters.lost_workers,
+            workers=self._fleet.workers(reading.seen.workers, at, p95, self._details.picture),
+            lost_workers_total=reading.seen.counters.lost_workers,
             hosts=machines,
             redis=_redis(reading),
             errors=self._errors(),
@@ -110,7 +110,7 @@ class Watch:
             self._adviser.forget()
         self._pulse.add(at, pulse)
         runs = {}
-        for status in reading.jobs:
+        for status in reading.seen.jobs:
             history = self._runs.get(status.id)
             if history is None or (history.last() or (0.0, 0))[1] > status.settled:
                 history = History()
@@ -118,9 +118,9 @@ class Watch:
                 history.add(at, status.settled)
             runs[status.id] = history
         self._runs = runs
-        self._fleet.note(reading.workers, at)
+        self._fleet.note(reading.seen.workers, at)
         codes: Counter[str] = Counter()
-        for status in reading.jobs:
+        for status in reading.seen.jobs:
             codes.update(status.codes)
         # What was there before us is of no known time.
         self._code_seen |= {code: wall for code, count in codes.items() if last and count > self._codes[code]}
@@ -132,7 +132,7 @@ class Watch:
         finishing = status.sealed and not waiting and status.running > 0
         estimate = None
         if status.total is not None and status.state is JobState.RUNNING and not finishing:
-            slots = sum(worker.slots for worker in able_workers(status.task_class, reading.workers))
+            slots = sum(worker.slots for worker in able_workers(status.task_class, reading.seen.workers))
             times = next(queue.duration_seconds for queue in queues if queue.capability == status.task_class)
             tail = times.mean or 0.0, times.p99 or times.p95 or times.mean or 0.0
             estimate = eta(history.within(WINDOW_SECONDS), status.total - status.settled, slots, tail)

@@ -182,7 +182,7 @@ class TaskQueue(ABC):
 
     def classes(self) -> list[ClassStatus]:
         """Return the classes of tasks that are known."""
-        return list(self.overview().classes)
+        return list(self.overview(0).classes)
 
     @abstractmethod
     def counters(self) -> Counters:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from imgpipe.display import without_password
 from imgpipe.errors import BadOption, QueueRefused, QueueUnavailable
 from imgpipe.queue.limits import as_lua
 
@@ -106,13 +106,6 @@ class Connection:
         """Close all connections."""
         with contextlib.suppress(redis.exceptions.RedisError, OSError):
             self._client.close()
-
-
-def without_password(url: str) -> str:
-    """Return a URL that can be shown."""
-    return re.sub(
-        r"(//[^/@]*:)[^/@]*@|(password=)[^&]*", lambda found: f"{found[1] or found[2]}***" + "@" * bool(found[1]), url
-    )
 
 
 @contextlib.contextmanager
