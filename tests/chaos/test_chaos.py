@@ -28,7 +28,7 @@ def chaos(work: Path, *arguments: str) -> str:
 @pytest.mark.slow
 def test_killed_workers_lose_nothing(tmp_path: Path):
     """Workers die with all they have; every picture is there, whole, counted once, and no temporary file is left."""
-    verdict = chaos(tmp_path, "kill", "--tasks", "600", "--least-kills", "3", "--most-kills", "6", "--lease", "1")
+    verdict = chaos(tmp_path, "kill", "--tasks", "2400", "--least-kills", "3", "--most-kills", "6", "--lease", "1")
 
     assert verdict.startswith("kill: ok · seed ")
 

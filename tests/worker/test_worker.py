@@ -314,6 +314,7 @@ def test_nothing_begins_or_appears_after_the_lease(bench):
         assert ([40, 41, 60], {"40.png", "41.png"}) == (bench.traced("begin"), bench.outputs().keys())
         switch.is_off = False
         status = bench.finish()
+        until(lambda: "back" in {event.kind for event in events})  # another thread tells it, maybe after the last word
 
     assert ["away", "back"] == [event.kind for event in events if event.kind in {"away", "back"}]
     assert (5, 0, 0, 1) == (status.done, status.losses, status.deliveries, status.interrupted)
