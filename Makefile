@@ -29,12 +29,11 @@ demo: $(RUN) ## resize and sharpen sample pictures, or those of IN=folder, into 
 test: $(DEV) ## run the whole test suite
 	$(BIN)/python -m pytest
 
-check: $(DEV) ## lint, formatting, types, direction of imports, and the commands in README.md
+check: $(DEV) ## lint, formatting, types and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/test_readme.py
 
 fmt: $(DEV) ## put the code into its one form, and mend what can be mended by itself
 	$(BIN)/ruff format
