@@ -693,6 +693,62 @@ class QueueContract:
         assert [0] == [claim.index for claim in first]
         assert [0, 1] == [claim.index for claim in again]
 
+    def test_jobs_that_a_worker_cannot_run_are_not_offered_to_it_again(self, queue):
+        """However many there are, they hide no other; others get them; whoever takes its place is asked anew."""
+        names = [f"new-{number:02}" for number in range(50)]
+        for name in [*names, "old"]:
+            queue.create(spec(name))
+            queue.submit(name, items(0, 1), last=True)
+        queue.register(worker(slots=4), LEASE_SECONDS)
+        refused, done_ = [], []
+        claims = queue.claim("w", 4, starting=4).tasks
+        while claims:
+            unfit = [claim for claim in claims if claim.job != "old"]
+            refused += [claim.job for claim in unfit]
+            done_ += [claim for claim in claims if claim.job == "old"]
+            words = [Settled(claim, Verdict.UNFIT) for claim in unfit]
+            words += [done(claim) for claim in claims if claim.job == "old"]
+            claims = queue.finish("w", words, want=4, starting=4).claims.tasks
+
+        assert names == sorted(set(refused))
+        assert [0, 1] == sorted(claim.index for claim in done_)
+        assert [(2, 0, 0)] * 50 == [(s.pending, s.running, s.losses) for s in map(queue.status, names)]
+        queue.register(worker("other", slots=4), LEASE_SECONDS)
+        assert {"new"} == {claim.job[:3] for claim in queue.claim("other", 4, starting=4).tasks}
+        queue.leave("w")
+        queue.register(worker(slots=4), LEASE_SECONDS)
+        assert {"new"} == {claim.job[:3] for claim in queue.claim("w", 4, starting=4).tasks}
+
+    def test_a_fifo_job_that_a_worker_cannot_run_keeps_its_place(self, queue):
+        """What waits behind it is handed out."""
+        for name in ("new", "old"):
+            queue.create(spec(name, routing="fifo"))
+            queue.submit(name, items(0, 1), last=True)
+        queue.register(worker(routing="fifo"), LEASE_SECONDS)
+        first = queue.claim("w", 1, starting=1).tasks[0]
+        claims = queue.finish("w", [Settled(first, Verdict.UNFIT)], want=4, starting=4).claims.tasks
+        queue.register(worker("other", routing="fifo"), LEASE_SECONDS)
+        others = queue.claim("other", 4, starting=4).tasks
+
+        assert [("old", 0), ("old", 1)] == [(claim.job, claim.index) for claim in claims]
+        assert [("new", 0), ("new", 1)] == [(claim.job, claim.index) for claim in others]
+
+    def test_a_job_that_is_made_anew_is_another_job(self, queue, clock):
+        """Whoever could not run the one of that name before is asked."""
+        queue.register(worker(), LEASE_SECONDS)
+        queue.create(spec("new"))
+        queue.submit("new", items(0))
+        claims = queue.claim("w", 1).tasks
+        queue.finish("w", [Settled(claim, Verdict.UNFIT) for claim in claims])
+        before = queue.claim("w", 1).tasks
+        queue.control("new", "cancel")
+        clock.advance(1)
+        queue.create(spec("new"))
+        queue.submit("new", items(0))
+
+        assert () == before
+        assert 1 == len(queue.claim("w", 1).tasks)
+
     def test_work_that_nobody_can_run_is_named(self, queue, clock):
         """How long it has been waiting for a worker with its labels."""
         queue.create(spec("io", IO))

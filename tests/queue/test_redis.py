@@ -13,7 +13,8 @@ from imgpipe.display import without_password
 from imgpipe.errors import BadOption, QueueRefused, QueueUnavailable
 from imgpipe.queue import open_queue
 from imgpipe.queue.redis import RedisQueue
-from imgpipe.queue.values import JobState, JobStatus, Load, SubmitKind
+from imgpipe.queue.limits import MOST_UNFIT
+from imgpipe.queue.values import JobState, JobStatus, Load, Settled, SubmitKind, Verdict
 from manual_clock import ManualClock
 
 
@@ -328,6 +329,37 @@ def test_bytes_of_others_in_a_list_are_no_task(queue, plain, strange, push):
     assert ["cpu"] == [seen.name for seen in queue.overview().classes]
     finish_all(queue)
     assert (2, 0, JobState.FINISHED) == (status_of(queue).done, status_of(queue).pending, status_of(queue).state)
+
+
+def test_nobody_rings_for_a_job_that_the_worker_cannot_run(queue, plain):
+    """Of two that have nothing to do, the bell goes to the one who can run it, whoever came first."""
+    queue.create(spec())
+    queue.submit("job", items(0))
+    queue.register(worker("a"), LEASE_SECONDS)
+    queue.register(worker("b"), LEASE_SECONDS)
+    claims = queue.claim("a", 1, starting=1).tasks
+    queue.finish("a", [Settled(claim, Verdict.UNFIT) for claim in claims], want=1, starting=1)
+    queue.finish("b", [done(claim) for claim in queue.claim("b", 1, starting=1).tasks], want=1, starting=1)
+
+    queue.submit("job", items(1), after=1)
+
+    assert (0, 1) == tuple(plain.llen(queue._key("bell:", name)) for name in "ab")
+
+
+def test_what_a_worker_cannot_run_is_remembered_within_reason(queue, plain):
+    """Of more jobs than anybody has, some are offered again; nothing of it stays when the worker leaves."""
+    key = queue._key("unfit:", "w")
+    queue.create(spec())
+    queue.submit("job", items(0, 1))
+    queue.register(worker(), LEASE_SECONDS)
+    claim = queue.claim("w", 1).tasks[0]
+    plain.hset(key, mapping={f"other-{number}": "1" for number in range(MOST_UNFIT)})
+    queue.finish("w", [Settled(claim, Verdict.UNFIT)])
+    remembered = plain.hkeys(key)
+    queue.leave("w")
+
+    assert ["job"] == remembered
+    assert 0 == plain.exists(key)
 
 
 def test_labels_of_a_worker_are_kept_as_they_are(queue):

@@ -219,12 +219,12 @@ def test_tasks_of_a_cancelled_job_go_back():
     assert [other] == hands.turn([], 1)
 
 
-def test_after_a_refusal_nothing_is_claimed_for_a_while():
-    """Tasks that cannot be run here would come back at once."""
+def test_with_a_refusal_others_are_asked_for():
+    """Tasks of a job that cannot be run here do not come back, and nobody rings for what waits behind them."""
     hands = make_hands()
-    letter_of(hands)
+    room = letter_of(hands).want
 
-    hands.refuse([claim(0)], 60.0)
+    hands.refuse([claim(0)])
 
     letter = letter_of(hands)
-    assert ([Settled(claim(0), Verdict.RELEASE)], 0) == (list(letter.words), letter.want)
+    assert ([Settled(claim(0), Verdict.UNFIT)], room) == (list(letter.words), letter.want)

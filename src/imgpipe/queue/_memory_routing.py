@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
     from imgpipe.queue._memory_job import MemoryJob, Record
-    from imgpipe.queue.values import WorkerSpec
+    from imgpipe.queue._memory_worker import MemoryWorker
 
     Taken = tuple[MemoryJob, list[Record]]
 
@@ -50,27 +50,28 @@ class Routing:
 
     def hand_out(
         self,
-        worker: WorkerSpec,
+        worker: MemoryWorker,
         want: int,
         starting: int,
         jobs: Mapping[str, MemoryJob],
         slots: Mapping[str, int],
     ) -> Iterator[Taken]:
         """Take tasks for a worker; `slots` says how many slots can take each class of tasks."""
-        if worker.routing == "fifo":
-            yield from self._from_fifo(want, jobs)
+        if worker.spec.routing == "fifo":
+            yield from self._from_fifo(worker, want, jobs)
             return
-        fit = [name for name in slots if needs_of(name) <= worker.labels]
+        fit = [name for name in slots if needs_of(name) <= worker.spec.labels]
         for name in sorted(fit, key=lambda name: (slots[name], name)):  # what few others can do comes first
-            taken = yield from self._from_class(name, want, starting, jobs, slots[name])
+            taken = yield from self._from_class(worker, name, want, starting, jobs, slots[name])
             want, starting = want - taken, max(starting - taken, 0)
 
     def _from_class(
-        self, name: str, want: int, starting: int, jobs: Mapping[str, MemoryJob], slots: int
+        self, worker: MemoryWorker, name: str, want: int, starting: int, jobs: Mapping[str, MemoryJob], slots: int
     ) -> Generator[Taken, None, int]:
         """Take fewer towards the end, so that all workers are done together; free slots are filled. Jobs take turns."""
         turns = self.turns.get(name, {})
-        first = sorted(turns, key=lambda job: (turns[job], job))[:LOOKED_AT]
+        fit = [job for job in turns if job not in jobs or worker.can_run(jobs[job])]
+        first = sorted(fit, key=lambda job: (turns[job], job))[:LOOKED_AT]
         ready = [job for job in map(jobs.get, first) if job and job.state is JobState.RUNNING and job.pending]
         for gone in set(first) - {job.spec.id for job in ready}:
             del turns[gone]
@@ -90,16 +91,16 @@ class Routing:
                 yield job, records
         return taken
 
-    def _from_fifo(self, want: int, jobs: Mapping[str, MemoryJob]) -> Iterator[Taken]:
-        """Take the oldest tasks, whatever they need; those of paused jobs keep their place."""
+    def _from_fifo(self, worker: MemoryWorker, want: int, jobs: Mapping[str, MemoryJob]) -> Iterator[Taken]:
+        """Take the oldest tasks, whatever they need; those of paused jobs, and of unfit ones, keep their place."""
         aside = []
         while want > 0 and self.fifo:
             name = self.fifo.popleft()
             job = jobs.get(name)
-            if job and job.state is JobState.RUNNING:
+            if job and (job.state is JobState.PAUSED or not worker.can_run(job)):
+                aside.append(name)
+            elif job and job.state is JobState.RUNNING:
                 records = job.take(1)
                 want -= len(records)
                 yield job, records
-            elif job and job.state is JobState.PAUSED:
-                aside.append(name)
         self.fifo.extendleft(reversed(aside))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from imgpipe.queue.limits import MOST_UNFIT
 from imgpipe.queue.values import Claim, Load, WorkerStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgpipe.queue._memory_job import Record
+    from imgpipe.queue._memory_job import MemoryJob, Record
     from imgpipe.queue.values import WorkerSpec
 
 
@@ -30,7 +31,10 @@ class Held:
 
 @dataclass(slots=True)
 class MemoryWorker:
-    """A worker. `held` are its tasks by job and index, `bell` tells that there may be something for it to claim."""
+    """A worker. `held` are its tasks by job and index, `bell` tells that there may be something for it to claim.
+
+    `unfit` are jobs that it cannot run, with when each was created.
+    """
 
     spec: WorkerSpec
     lease_seconds: float
@@ -40,12 +44,23 @@ class MemoryWorker:
     load: Load = field(default_factory=Load)
     command: Literal["", "drain", "stop"] = ""
     held: dict[tuple[str, int], Held] = field(default_factory=dict)
+    unfit: dict[str, float] = field(default_factory=dict)
     bell: bool = False
 
     def holds(self, claim: Claim) -> Held | None:
         """Return the task of a claim, if it is still this very claim."""
         held = self.held.get((claim.job, claim.index))
         return held if held is not None and held.epoch == claim.epoch else None
+
+    def refuse(self, job: MemoryJob) -> None:
+        """Get no more of a job. Beyond what is reasonable it is asked about all of them anew."""
+        if len(self.unfit) >= MOST_UNFIT:
+            self.unfit.clear()
+        self.unfit[job.spec.id] = job.created
+
+    def can_run(self, job: MemoryJob) -> bool:
+        """Whether it has not given back this very job as one that it cannot run."""
+        return self.unfit.get(job.spec.id) != job.created
 
     def mark(self, begun: Sequence[Claim]) -> None:
         """Note that tasks have begun."""

@@ -14,6 +14,8 @@ PROMOTED = 64
 """Tasks that are due for another try, in one claim."""
 LOOKED_AT = 8
 """Jobs of a class, in one claim."""
+MOST_UNFIT = 1000
+"""Jobs that a worker cannot run, of which is remembered that it gets no more of them."""
 SILENCE = 0.4
 """Of a lease: when nobody was heard for so long, it was the queue that was away."""
 SUSPECT = 2
@@ -36,6 +38,7 @@ def as_lua() -> str:
         "MOST_INDEX": MOST_INDEX,
         "PROMOTED": PROMOTED,
         "LOOKED_AT": LOOKED_AT,
+        "MOST_UNFIT": MOST_UNFIT,
         "SILENCE": SILENCE,
         "SUSPECT": SUSPECT,
         "LOST_SECONDS": LOST_SECONDS,

@@ -402,7 +402,7 @@ class MemoryQueue(TaskQueue):
             return Claims()
         self._epoch = self._epoch + 1 if self._epoch else round(now * 1000)
         claims: list[Claim] = []
-        for job, records in self._routing.hand_out(known.spec, want, starting, self._jobs, self._slots()):
+        for job, records in self._routing.hand_out(known, want, starting, self._jobs, self._slots()):
             for record in records:
                 held = Held(record, self._epoch, len(claims) < starting)
                 known.held[job.spec.id, record.index] = held
@@ -430,7 +430,9 @@ class MemoryQueue(TaskQueue):
         if job is None:
             return Receipt.STALE
         receipt = Receipt.ACCEPTED
-        if verdict is Verdict.RELEASE:
+        if verdict in (Verdict.RELEASE, Verdict.UNFIT):
+            if verdict is Verdict.UNFIT:
+                known.refuse(job)
             self._release(claim.job, held)
             self._ring()
         else:

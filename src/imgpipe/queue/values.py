@@ -75,7 +75,9 @@ class Verdict(StrEnum):
     RETRY = "retry"
     """It may work later: counted as an attempt."""
     RELEASE = "release"
-    """Given back, nothing charged: the worker ends, or cannot run it."""
+    """Given back, nothing charged: the worker ends, or has too much."""
+    UNFIT = "unfit"
+    """Given back, nothing charged: the worker cannot run this job, and gets no more of it."""
 
 
 class Receipt(StrEnum):

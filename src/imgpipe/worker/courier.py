@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from imgpipe.worker.runner import Runner
 
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 10.0  # before another try
-_UNFIT_SECONDS, _MOST_UNFIT_SECONDS = 0.5, 5.0  # without claims, after tasks that cannot be run here
 _LOOK_SECONDS = 0.5
 
 
@@ -46,7 +45,6 @@ class Courier:
         self._runner, self._is_stalled, self._on_gone = runner, is_stalled, on_gone
         self._nudge = threading.Event()
         self._given_up = False
-        self._unfit_in_a_row = 0
         self.alive_at = time.monotonic()
 
     def run(self) -> None:
@@ -122,10 +120,7 @@ class Courier:
         fit = [entry for entry in claims if entry[0].job not in unfit]
         refused = [claim for claim, _ in claims if claim.job in unfit]
         if fit:
-            self._unfit_in_a_row = 0
             self._runner.fetch(queue, [claim for claim, _ in fit])
             self._hands.receive(fit)
         if refused:
-            longest = min(_MOST_UNFIT_SECONDS, _UNFIT_SECONDS * 2**self._unfit_in_a_row)
-            self._unfit_in_a_row += 1
-            self._hands.refuse(refused, 0.0 if fit else longest * random.uniform(0.5, 1.5))  # noqa: S311 - the same
+            self._hands.refuse(refused)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from imgpipe.worker.settings import WorkerSettings
 
 _WEIGHT = 0.2  # of the newest task in the average of their times
+_GIVEN_BACK = (Verdict.RELEASE, Verdict.UNFIT)
 Key = tuple[str, int, int]
 
 
@@ -50,7 +50,6 @@ class Hands:
         self._owner, self._registered = "", False
         self._room, self._hungry, self._holding_back, self._closed = 0, True, False, False
         self._resync = False
-        self._claim_after = 0.0
         self._average_seconds: float | None = None
         self._counts: Counter[str] = Counter()
 
@@ -137,7 +136,7 @@ class Hands:
                 key = _key(word.claim)
                 self._outbox.pop(key, None)
                 self._lost.discard(key)
-                if receipt is Receipt.STALE and word.verdict is not Verdict.RELEASE:
+                if receipt is Receipt.STALE and word.verdict not in _GIVEN_BACK:
                     self._counts["stale"] += 1
                 else:
                     self._counts[word.verdict] += 1
@@ -159,12 +158,12 @@ class Hands:
                 self._give_back(list(self._waiting))
         self._wake()
 
-    def refuse(self, claims: Iterable[Claim], seconds: float) -> None:
-        """Give back tasks that cannot be run here, and claim nothing for a while, or they would be back at once."""
+    def refuse(self, claims: Iterable[Claim]) -> None:
+        """Give back tasks of jobs that cannot be run here, and ask for others."""
         with self._changed:
             for claim in claims:
-                self._outbox[_key(claim)] = Settled(claim, Verdict.RELEASE)
-            self._claim_after = time.monotonic() + seconds
+                self._outbox[_key(claim)] = Settled(claim, Verdict.UNFIT)
+            self._hungry = True
             self._changed.notify_all()
 
     def reconcile(self, claims: Sequence[Claim]) -> list[Claim]:
@@ -244,7 +243,7 @@ class Hands:
         key = _key(word.claim)
         self._running.pop(key, None)
         self._outbox[key] = word
-        if word.verdict is not Verdict.RELEASE:
+        if word.verdict not in _GIVEN_BACK:
             self._counts["settled"] += 1
             before = self._average_seconds
             now = word.busy_seconds
@@ -265,7 +264,7 @@ class Hands:
 
     def _wanted(self) -> tuple[int, int]:
         """Return how many tasks to claim, and how many of them would begin at once."""
-        if self._holding_back or time.monotonic() < self._claim_after:
+        if self._holding_back:
             return 0, 0
         starting = max(self._room - len(self._waiting), 0)
         want = max(self._room + self._prefetch() - len(self._waiting), 0)

@@ -138,7 +138,7 @@ class Worker:
             failed=counts["failed"],
             lost=counts["lost"],
             retried=counts["retry"],
-            released=counts["release"],
+            released=counts["release"] + counts["unfit"],
             late=counts["late"],
             stale=counts["stale"],
         )

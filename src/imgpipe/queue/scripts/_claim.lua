@@ -19,6 +19,7 @@ local function claim(worker, w, want, starting)
   want = math.min(want, MOST_CLAIMS, MOST_HELD - call('HLEN', key))
   local taken, held = {}, {}
   if want <= 0 then return taken end
+  local refused = call('HLEN', P .. 'unfit:' .. worker)
   local epoch = call('INCR', P .. 'epoch')
   if epoch == 1 then -- a server that has forgotten everything must not give the numbers of before
     epoch = NOW
@@ -53,15 +54,19 @@ local function claim(worker, w, want, starting)
   -- Fewer at a time towards the end, so that all workers are done together; free slots are always filled. Jobs take
   -- turns.
   local function hand_out(class, slots)
-    local ready, total, jobs = P .. 'r:' .. class, 0, {}
-    for _, name in ipairs(call('ZRANGE', ready, 0, LOOKED_AT - 1)) do
-      local waiting = call('LLEN', P .. 'q:' .. name)
+    local ready, total, jobs, looked = P .. 'r:' .. class, 0, {}, 0
+    for _, name in ipairs(call('ZRANGE', ready, 0, LOOKED_AT + refused - 1)) do
       local j = job(name)
-      if waiting == 0 or not j or j.state ~= 'running' then
-        call('ZREM', ready, name)
-      else
-        jobs[#jobs + 1] = { name, waiting }
-        total = total + waiting
+      if looked == LOOKED_AT then break end
+      if not (refused > 0 and j and is_unfit(worker, name, j)) then
+        looked = looked + 1
+        local waiting = call('LLEN', P .. 'q:' .. name)
+        if waiting == 0 or not j or j.state ~= 'running' then
+          call('ZREM', ready, name)
+        else
+          jobs[#jobs + 1] = { name, waiting }
+          total = total + waiting
+        end
       end
     end
     local share = math.max(math.ceil(total / (2 * math.max(slots, 1))), 1, starting - #held / 2)
@@ -89,10 +94,10 @@ local function claim(worker, w, want, starting)
       local name = want > 0 and call('RPOP', FIFO)
       if not name then break end
       local j = job(name)
-      if j and j.state == 'running' then
-        take(name, 1)
-      elseif j and j.state == 'paused' then
+      if j and (j.state == 'paused' or is_unfit(worker, name, j)) then
         aside[#aside + 1] = name
+      elseif j and j.state == 'running' then
+        take(name, 1)
       end
     end
     for i = #aside, 1, -1 do call('RPUSH', FIFO, aside[i]) end

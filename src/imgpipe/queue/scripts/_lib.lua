@@ -17,6 +17,7 @@
 --   r:<class>    ZSET   jobs with work for this class -> how much they have had
 --   w            ZSET   worker -> end of its lease;                   lost ZSET  worker -> when it was found dead
 --   w:<worker>   HASH   what it says of itself
+--   unfit:<worker> HASH  job that it cannot run -> when the job was created
 --   run:<worker> HASH   job|index -> epoch|begun|record:  the only place where it says who has what
 --   idle         HASH   worker -> its labels, while it finds nothing; bell:<worker> its doorbell
 --   ctl          HASH   beat: when anybody was heard last; lease: whose; after: not before then is anybody taken for dead
@@ -50,11 +51,11 @@ local known = {}
 local function job(name)
   if known[name] == nil then
     local v = call('HMGET', P .. 'j:' .. name, 'state', 'needs', 'routing', 'pure', 'max_attempts', 'max_losses',
-      'max_deliveries', 'breaker', 'seen', 'bad', 'keep', 'keep_failed')
+      'max_deliveries', 'breaker', 'seen', 'bad', 'keep', 'keep_failed', 'created')
     known[name] = v[1] and {
       state = v[1], needs = v[2], routing = v[3], pure = v[4] == '1', max_attempts = tonumber(v[5]),
       max_losses = tonumber(v[6]), max_deliveries = tonumber(v[7]), breaker = tonumber(v[8]),
-      seen = tonumber(v[9]), bad = tonumber(v[10]), keep = v[11], keep_failed = v[12],
+      seen = tonumber(v[9]), bad = tonumber(v[10]), keep = v[11], keep_failed = v[12], created = v[13],
     } or false
   end
   return known[name] or nil
@@ -112,13 +113,16 @@ local function ring(key)
   call('EXPIRE', key, 60)
 end
 
--- wake(j, most): ring at most so many workers that found nothing and could take such a task.
-local function wake(j, most)
+-- is_unfit(worker, name, j): whether it has given back this job as one that it cannot run, and not one of its name.
+local function is_unfit(worker, name, j) return call('HGET', P .. 'unfit:' .. worker, name) == j.created end
+
+-- wake(name, j, most): ring at most so many workers that found nothing and could take a task of this job.
+local function wake(name, j, most)
   if most <= 0 or call('HLEN', P .. 'idle') == 0 then return end
   local idle = call('HGETALL', P .. 'idle')
   for i = 1, #idle, 2 do
     local routing, labels = string.match(idle[i + 1], '^(%a+)(.*)$')
-    if routing == j.routing and (routing == 'fifo' or fits(labels, j.needs)) then
+    if routing == j.routing and (routing == 'fifo' or fits(labels, j.needs)) and not is_unfit(idle[i], name, j) then
       call('HDEL', P .. 'idle', idle[i])
       ring(P .. 'bell:' .. idle[i])
       most = most - 1
@@ -142,7 +146,7 @@ local function push_tail(name, j, records)
     for _ = 1, #records do call('LPUSH', FIFO, name) end
   end
   offer(name, j)
-  wake(j, #records)
+  wake(name, j, #records)
 end
 
 -- put_back(name, j, index, record): to the head of the queue, if it is still wanted.
@@ -153,7 +157,7 @@ local function put_back(name, j, index, record)
     call('LPUSH', P .. 'q:' .. name, record)
     if j.routing == 'fifo' then call('RPUSH', FIFO, name) end
     offer(name, j)
-    wake(j, 1)
+    wake(name, j, 1)
   end
 end
 

@@ -15,7 +15,7 @@ elseif verb == 'resume' and j.state == 'paused' then
   local waiting = call('LLEN', P .. 'q:' .. name)
   if waiting > 0 then
     offer(name, j)
-    wake(j, waiting)
+    wake(name, j, waiting)
   end
 elseif verb == 'cancel' and is_open(j.state) then
   call('HSET', key, 'state', 'cancelling', 'why', why)

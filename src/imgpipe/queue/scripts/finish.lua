@@ -31,6 +31,13 @@ local function judge(name, j, index, record, verdict, code, delay, result)
   return 'accepted'
 end
 
+-- refuse(name, j): have this worker get no more of a job. Beyond what is reasonable it is asked about all of them anew.
+local function refuse(name, j)
+  local unfit = P .. 'unfit:' .. worker
+  if call('HLEN', unfit) >= MOST_UNFIT then call('DEL', unfit) end
+  call('HSET', unfit, name, j.created)
+end
+
 local receipts, touched = {}, {}
 for n = 1, num() do
   local name, index, epoch, verdict, code, busy, delay, result =
@@ -54,7 +61,8 @@ for n = 1, num() do
     call('HDEL', key, id)
     if j then
       count(name, 'running', -1)
-      if verdict == 'release' then
+      if verdict == 'release' or verdict == 'unfit' then
+        if verdict == 'unfit' then refuse(name, j) end
         count(name, 'interrupted', tonumber(begun))
         put_back(name, j, index, record)
         receipt = 'accepted'

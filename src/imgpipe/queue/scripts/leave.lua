@@ -17,7 +17,7 @@ end
 -- One that was taken for dead in the meantime stays in the list of the dead.
 if call('ZREM', P .. 'w', worker) == 1 then call('DEL', P .. 'w:' .. worker) end
 call('HDEL', P .. 'idle', worker)
-call('DEL', P .. 'run:' .. worker, P .. 'bell:' .. worker)
+call('DEL', P .. 'run:' .. worker, P .. 'bell:' .. worker, P .. 'unfit:' .. worker)
 write_counts()
 for name in pairs(touched) do conclude(name) end
 count_slots()

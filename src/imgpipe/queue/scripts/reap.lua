@@ -36,7 +36,7 @@ for i = #held - 1, 1, -2 do -- the first that was taken becomes the first again
 end
 call('ZREM', P .. 'w', worker)
 call('HDEL', P .. 'idle', worker)
-call('DEL', P .. 'run:' .. worker, P .. 'bell:' .. worker)
+call('DEL', P .. 'run:' .. worker, P .. 'bell:' .. worker, P .. 'unfit:' .. worker)
 call('HSET', P .. 'w:' .. worker, 'beat', NOW)
 call('EXPIRE', P .. 'w:' .. worker, LOST_SECONDS)
 call('ZADD', P .. 'lost', NOW, worker)
