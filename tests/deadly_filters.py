@@ -118,6 +118,18 @@ def _listen(where: str) -> None:
         listener.bind(("127.0.0.1", int(where)))
 
 
+def _talk(where: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as talker:
+        talker.sendto(b"secret", ("127.0.0.1", int(where)))
+
+
+def _multiply(where: str) -> None:
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
 def _run(where: str) -> None:
     subprocess.run(["/bin/true"], check=True)
 
@@ -136,6 +148,9 @@ TRESPASSES: dict[str, Callable[[str], object]] = {
     "rmdir": os.rmdir,
     "connect": _connect,
     "listen": _listen,
+    "talk": _talk,
+    "open a socket": lambda where: socket.socket(socket.AF_UNIX).close(),
+    "multiply": _multiply,
     "run": _run,
     "signal": lambda where: os.kill(int(where), 0),
     "look into": lambda where: Path("/proc", where, "environ").read_bytes(),

@@ -1,7 +1,7 @@
-"""Sandbox: takes from a child process all rights over files and networks but those that its pictures need (Landlock).
+"""Sandbox: takes from a child process all rights but those that its pictures need: over files and TCP with Landlock.
 
-The kernel holds the child to it from then on, whatever runs in it. What Landlock does not know: the metadata of files
-(they can be looked up anywhere, and their modes changed where the user may), UDP, and what is open already.
+The kernel holds the child to it from then on, whatever runs in it. What is not covered: the metadata of files (they can
+be looked up anywhere, and their modes changed where the user may), and what is open already.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import os
 import stat
 import struct
 import sys
-import sysconfig
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
+from imgpipe.children.system_calls import can_refuse_calls, refuse_calls
 from imgpipe.errors import BadOption
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Sandbox:
                 _allow(ruleset, path, _WRITE & known)
             _libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
             _call(_RESTRICT_SELF, ruleset, 0)
+            if can_refuse_calls():
+                refuse_calls()
         finally:
             os.close(ruleset)
 
@@ -99,15 +102,16 @@ def landlock_abi() -> int:
 
 
 def not_covered(abi: int) -> list[str]:
-    """Return what a kernel with this version cannot forbid, though later ones can."""
-    return [what for since, what in _SINCE.items() if abi < since]
+    """Return what a kernel with this version cannot forbid, though others can."""
+    lacking = [what for since, what in _SINCE.items() if abi < since]
+    return lacking if can_refuse_calls() else [*lacking, "more processes", "UDP and unix sockets"]
 
 
 def _python_paths() -> set[str]:
     """Return the folders that an import may read: Python's own, and those of installed packages."""
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     installed = {path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")}
-    return prefixes | installed | {sysconfig.get_path("stdlib"), _home_of(__name__)}
+    return prefixes | installed | {os.path.dirname(os.__file__), _home_of(__name__)}
 
 
 def _home_of(module: str) -> str:
@@ -135,5 +139,6 @@ def _call(number: int, *arguments: object) -> int:
     return answer
 
 
+@cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
