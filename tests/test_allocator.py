@@ -34,3 +34,28 @@ def test_buffers_are_used_again():
         faults[how] = int(done.stdout)
 
     assert faults["keep"] * 20 < faults["give back"]
+
+
+IDLE = """
+import psutil
+import numpy as np
+from imgpipe.allocator import give_back_freed_buffers, keep_freed_buffers
+keep_freed_buffers(int(sys.argv[1]) << 20)
+buffers = [np.ones(8 << 20, np.uint8) for _ in range(8)]
+del buffers
+print(psutil.Process().memory_info().rss >> 20)
+give_back_freed_buffers()
+print(psutil.Process().memory_info().rss >> 20)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone")
+@pytest.mark.parametrize(("most", "keeps"), [(256, True), (32, False)])
+def test_no_more_is_kept_than_allowed_and_none_of_it_when_idle(most, keeps):
+    """Of 64 MB that were freed, a process may keep some, and gives it back when it has nothing to do."""
+    command = [sys.executable, "-c", "import sys" + IDLE, str(most)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    freed, idle = map(int, done.stdout.split())
+
+    assert keeps == (freed - idle > 40)
+    assert idle < 80

@@ -14,7 +14,7 @@ from functools import partial
 from multiprocessing import forkserver
 from typing import TYPE_CHECKING
 
-from imgpipe.allocator import keep_freed_buffers
+from imgpipe.allocator import give_back_freed_buffers, keep_freed_buffers
 from imgpipe.children.messages import Begun, Finished, Ready, Unfit
 from imgpipe.children.sandbox import Sandbox, keep_to_one_thread
 from imgpipe.pictures.staging import always
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from imgpipe.children.fence import Fence
     from imgpipe.info import ImageInfo
     from imgpipe.pipeline import Pipeline
+    from imgpipe.task import Task
 
 _SLACK_BYTES = 256 << 20  # stacks, libraries and small things beside the picture
 _PR_SET_PDEATHSIG = 1
+_IDLE_SECONDS = 0.1  # then a child holds no memory that another one may need
 
 
 def serve(
@@ -46,7 +48,7 @@ def serve(
     if hasattr(signal, "SIGQUIT"):  # the parent asks what we are doing
         faulthandler.register(signal.SIGQUIT)
     _die_with_parent()
-    keep_freed_buffers()
+    keep_freed_buffers(share_bytes)
     memory = _Memory(share_bytes)
 
     @contextlib.contextmanager
@@ -54,6 +56,7 @@ def serve(
         asks = needed_bytes > share_bytes
         pipe.send(Begun(needed_bytes, f"{info.width}x{info.height} {info.format} {info.stored_mode}", asks))
         if asks:
+            give_back_freed_buffers()
             pipe.recv()
         with memory.limited(needed_bytes):
             yield
@@ -69,7 +72,7 @@ def serve(
                 sandbox.enter({type(step).__module__ for step in pipeline.filters})
             _watch_parent()
             pipe.send(Ready(memory.rss_bytes()))
-            while (given := pipe.recv()) is not None:
+            while (given := _next(pipe)) is not None:
                 task, term = given
                 may_publish = partial(fence.is_open, term) if fence is not None else always
                 result = run_task(task, worker=name, reserve=reserve, may_publish=may_publish)
@@ -78,6 +81,14 @@ def serve(
             raise
         except Exception as error:  # noqa: BLE001 - a module that cannot be imported here, whatever it raises
             pipe.send(Unfit(f"{type(error).__name__}: {error}"))
+
+
+def _next(pipe: Connection) -> tuple[Task, int] | None:
+    """Wait for the next task; what was kept for it goes back if it does not come soon."""
+    if not pipe.poll(_IDLE_SECONDS):
+        give_back_freed_buffers()
+    given: tuple[Task, int] | None = pipe.recv()
+    return given
 
 
 class _Memory:
