@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -20,17 +21,18 @@ from imgpipe_cli.codes import ExitCode
 from imgpipe_cli.dashboard.watching import Source, named, source_of, watch_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from imgpipe.monitor import Snapshot
     from imgpipe.queue.base import TaskQueue
     from imgpipe_cli.dashboard.scene import Scene
+    from imgpipe_cli.dashboard.trend import Trend
     from imgpipe_cli.dashboard.view import Control
 
     Take = Callable[[], Snapshot | None]
 
 _LINES_SECONDS = 10.0
-_FIRST_SECONDS = 0.5  # between two looks, for --once: rates are what has changed in between
+_FIRST_SECONDS = 0.5  # between two looks, for --once
 _PAGE, _PICTURE = (100, 30), (120, 36)  # columns and lines, where there is no terminal
 
 
@@ -81,47 +83,52 @@ def _source(stack: contextlib.ExitStack, name: str, given: dict[str, Any]) -> So
 
 
 def _once(take: Take, given: dict[str, Any]) -> ExitCode:
-    """Draw one moment: the last of two looks, or the first of a recording."""
+    """Draw one moment: the last of two looks, or the end of a recording."""
     from imgpipe.monitor.document import to_data  # noqa: PLC0415 - numpy and Pillow, which --help does not need
     from imgpipe_cli.dashboard.frame import render  # noqa: PLC0415 - rich takes 50 ms
     from imgpipe_cli.dashboard.painter import Painter, svg  # noqa: PLC0415 - the same
     from imgpipe_cli.dashboard.plain import plain_line  # noqa: PLC0415 - the same
+    from imgpipe_cli.dashboard.trend import Trend  # noqa: PLC0415 - the same
 
-    snapshots = [first for first in [take()] if first is not None]
-    if given["replay"] is None:
-        threading.Event().wait(_FIRST_SECONDS)
-        snapshots += [second for second in [take()] if second is not None]
-    if not snapshots:
+    snapshot, trend = None, Trend()
+    for snapshot in _two_looks(take) if given["replay"] is None else iter(take, None):
+        trend.add(snapshot)
+    if snapshot is None:
         raise BadOption("replay", given["replay"], "a recording with a line in it")
-    snapshot = snapshots[-1]
+    scene = partial(_scene, snapshot, trend, given)
     if given["as_json"]:
         click.echo(json.dumps(to_data(snapshot), allow_nan=False))
     elif given["svg"]:
         with _opened(given["svg"], "w") as file:
-            file.write(svg(render(_scene(snapshots, given), *_PICTURE), _PICTURE[0]))
+            file.write(svg(render(scene(), *_PICTURE), _PICTURE[0]))
     elif given["plain"]:
         click.echo(plain_line(snapshot, _clock(snapshot)))
     else:
         is_terminal = os.isatty(1)
         width, height = tuple(os.get_terminal_size(1)) if is_terminal else _PAGE
-        for line in Painter(is_terminal=is_terminal).paint(render(_scene(snapshots, given), width, height - 1)):
+        for line in Painter(is_terminal=is_terminal).paint(render(scene(), width, height - 1)):
             click.echo(line if is_terminal else line.rstrip())
     return ExitCode.DONE
 
 
-def _scene(snapshots: list[Snapshot], given: dict[str, Any]) -> Scene:
+def _two_looks(take: Take) -> Iterator[Snapshot]:
+    """Look twice: rates are what has changed in between."""
+    for seconds in (_FIRST_SECONDS, 0.0):
+        snapshot = take()
+        if snapshot is not None:
+            yield snapshot
+            threading.Event().wait(seconds)
+
+
+def _scene(snapshot: Snapshot, trend: Trend, given: dict[str, Any]) -> Scene:
     from imgpipe_cli.dashboard.scene import Scene  # noqa: PLC0415 - rich takes 50 ms
-    from imgpipe_cli.dashboard.trend import Trend  # noqa: PLC0415 - the same
     from imgpipe_cli.dashboard.view import View  # noqa: PLC0415 - the same
 
-    trend = Trend()
-    for snapshot in snapshots:
-        trend.add(snapshot)
     return Scene(
-        snapshot=snapshots[-1],
+        snapshot=snapshot,
         view=View(page=given["page"] - 1),
         trend=trend,
-        clock=_clock(snapshots[-1]),
+        clock=_clock(snapshot),
         status="once",
         symbols=_symbols(given["symbols"]),
     )

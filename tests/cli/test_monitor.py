@@ -7,6 +7,7 @@ import os
 import threading
 from contextlib import closing
 from dataclasses import replace
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,7 +85,7 @@ def test_once_as_a_line(recording, capfd):
     """For scripts."""
     assert 0 == main(["monitor", "--replay", recording, "--once", "--plain"])
     (line,) = capfd.readouterr().out.splitlines()
-    assert "run=thumbs-2024 done=6841204/10000000 rate=398" in line
+    assert "run=thumbs-2024 done=6841604/10000000 rate=398" in line
 
 
 @pytest.fixture
@@ -188,6 +189,26 @@ def test_picture(recording, tmp_path, capfd):
     assert 0 == main(["monitor", "--replay", recording, "--once", "--svg", str(tmp_path / "a.svg")])
     assert "thumbs-2024" in (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert "" == capfd.readouterr().out
+
+
+def test_picture_of_a_recording(tmp_path):
+    """It is drawn as it was at its end, with how fast it went until then."""
+    drawn = []
+    for count in (1, 30):
+        looks = (
+            replace(
+                SNAPSHOT,
+                wall_seconds=SNAPSHOT.wall_seconds + 2 * number,
+                queues=(replace(queue, completed_total=queue.completed_total + 800 * number),),
+            )
+            for number, queue in enumerate([SNAPSHOT.queues[0]] * count)
+        )
+        (tmp_path / "rec.jsonl").write_text("".join(json.dumps(to_data(look)) + "\n" for look in looks))
+        recording, picture = str(tmp_path / "rec.jsonl"), tmp_path / "a.svg"
+        assert 0 == main(["monitor", "--replay", recording, "--once", "--svg", str(picture)])
+        drawn.append(unescape(picture.read_text(encoding="utf-8")))
+
+    assert [False, True] == ["400" in text and "\u2581" in text for text in drawn]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from fault_proxy import FaultProxy
 from imgpipe.display import without_password
 from imgpipe.errors import BadOption, QueueRefused, QueueUnavailable
 from imgpipe.queue import open_queue
-from imgpipe.queue.redis import RedisQueue
 from imgpipe.queue.limits import MOST_UNFIT
+from imgpipe.queue.redis import RedisQueue
 from imgpipe.queue.values import JobState, JobStatus, Load, Settled, SubmitKind, Verdict
 from manual_clock import ManualClock
 
