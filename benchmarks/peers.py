@@ -79,7 +79,7 @@ class Peer:
 
 def peers(python: str) -> dict[str, Peer]:
     """Return all peers; those that are not imgpipe's own dependencies live in the environment of `python`."""
-    no_canny = "no Canny"
+    no_canny, no_resize = "no Canny", "decoding less is of use to a leading resize alone"
     return {
         "imgpipe-threads": _imgpipe("threads"),
         "imgpipe-processes": _imgpipe("processes"),
@@ -88,6 +88,10 @@ def peers(python: str) -> dict[str, Peer]:
             lacks="the first filter works on Pillow's pictures, which this decoder does not make",
         ),
         "imgpipe-vips": _imgpipe("threads", python, engine="vips"),
+        "imgpipe-fast": _imgpipe("threads", decode="fast", rows=("fit", "thumbnails"), lacks=no_resize),
+        "imgpipe-vips-fast": _imgpipe(
+            "threads", python, engine="vips", decode="fast", rows=("fit", "thumbnails"), lacks=no_resize
+        ),
         "pyvips": _loop("pyvips", "pyvips, thread pool", python, COLOUR, no_canny, libvips="vips"),
         "vipsthumbnail": Peer(
             "vipsthumbnail, processes", ["vipsthumbnail", "--version"], _vipsthumbnail, ("fit", "thumbnails"),
@@ -110,23 +114,25 @@ def peers(python: str) -> dict[str, Peer]:
 
 
 def _imgpipe(
-    executor: str, python: str = sys.executable, *, engine: str = "", rows: tuple[str, ...] = ALL, lacks: str = ""
-) -> Peer:
+    executor: str, python: str = sys.executable,
+    *, engine: str = "", decode: str = "", rows: tuple[str, ...] = ALL, lacks: str = "",
+) -> Peer:  # fmt: skip
     """Make a peer of imgpipe itself, with the engine that it has or with one that an extra brings."""
     imgpipe = [python, "-m", "imgpipe"]
 
     def commands(job: Job) -> list[list[str]]:
-        how = ["--engine", engine] if engine else []
+        how = [*(["--engine", engine] if engine else []), *(["--decode-quality", decode] if decode else [])]
         how += ["--executor", executor, "-j", str(job.cores), "--progress", "none", "-q"]
         jpeg = ["--quality", "85", "--subsampling", "4:2:0"]
         written = jpeg if job.suffix == ".jpg" else ["--format", job.suffix[1:]]
         return [[*imgpipe, "process", ".", "-o", job.target, "-f", ROWS[job.row].pipeline, *how, *written]]
 
+    title = f"**{', '.join(filter(None, ('imgpipe', executor, engine, decode)))}**"
     if not engine:
-        return Peer(f"**imgpipe, {executor}**", [*imgpipe, "--version"], commands, rows)
+        return Peer(title, [*imgpipe, "--version"], commands, rows, lacks)
     version = f"import imgpipe; from imgpipe.pictures.{engine} import version"
     version += "; print('imgpipe', imgpipe.__version__, 'and', version())"
-    return Peer(f"**imgpipe, {executor}, {engine}**", [python, "-c", version], commands, rows, lacks)
+    return Peer(title, [python, "-c", version], commands, rows, lacks)
 
 
 def _loop(

@@ -1,4 +1,4 @@
-"""Allocator: has the C library keep the large buffers that pictures free, for the next one, and give them back later."""
+"""Allocator: has the C library keep the large buffers that pictures free, for the next one, or give them back."""
 
 from __future__ import annotations
 
