@@ -88,12 +88,20 @@ def run(
     and the report says why. More than `max_errors` failures, or a full disk, stop the run in the same way.
     """
     report = Report()
+    elsewhere = plan.pictures  # and less with each picture that turns out to need no executor
     start = clock()
 
     def settle(result: Result) -> None:
         report.add(result)
         if each is not None:
             each(result)
+
+    def settle_here(result: Result) -> None:
+        nonlocal elsewhere
+        if elsewhere is not None:
+            elsewhere -= 1
+            executor.expect(elsewhere)
+        settle(result)
 
     def until_stopped(tasks: Iterator[Task]) -> Iterator[Task]:
         for task in tasks:
@@ -102,9 +110,11 @@ def run(
                 return
             yield task
 
+    if elsewhere is not None:
+        executor.expect(elsewhere)
     try:
         with plan.open_ledger() as ledger:
-            for result in executor.run(until_stopped(plan.tasks(ledger, settle))):
+            for result in executor.run(until_stopped(plan.tasks(ledger, settle_here))):
                 ledger.record(result)
                 settle(result)
     finally:

@@ -192,6 +192,18 @@ class QueueContract:
         assert (10, 10) == (status.next, status.pending)
         assert status.total is None
 
+    def test_how_much_will_follow_is_said_to_those_who_watch(self, work):
+        """It is what the submitter believes, and never below what is there; with the last item it is known."""
+        work.create(spec())
+        totals = []
+        for more in (5, None, 0):
+            work.submit("job", items(*range(work.status("job").next, work.status("job").next + 2)), more=more)
+            totals.append(work.status("job").total)
+        work.submit("job", [], more=3, last=True)
+
+        assert [17, 17, 16] == totals
+        assert 16 == work.status("job").total
+
     def test_another_job_of_the_same_name_is_refused(self, work):
         """A job is not replaced by another one while it runs."""
         with pytest.raises(BadOption, match="job"):

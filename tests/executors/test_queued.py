@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.executor_contract import ExecutorContract
-from imgpipe import FailureCode, Outcome, Pipeline, Recipe, Task, run_task
+from imgpipe import FailureCode, Outcome, Pipeline, Recipe, Task, process, run_task
 from imgpipe.errors import ExecutorError, QueueUnavailable
 from imgpipe.executors._outcome import NOT_KEPT
 from imgpipe.executors.queued import QueuedExecutor, QueuedOptions
@@ -141,6 +141,24 @@ def test_all_that_a_worker_says_comes_back(queue, worker, tasks):
     assert "worker-1" == result.worker
     assert list(here.seconds) == list(result.seconds)
     assert replace(here, seconds={}, usage=None) == replace(result, seconds={}, worker="")
+
+
+def test_how_much_a_plan_has_is_known_while_it_is_handed_over(queue, worker, tasks, tmp_path):
+    """Those who watch see all that is left to do, less with each picture that turns out to be up to date."""
+    seen = []
+
+    def look_and_work() -> None:
+        seen.extend((job.sealed, job.total) for job in queue.jobs() if not job.is_over)
+        worker.step()
+
+    for name in ("1.png", "2.png"):
+        process(tmp_path / "in" / name, "sharpen", tmp_path / "out")
+    executor = QueuedExecutor(helped(queue, look_and_work), QueuedOptions(window=2))
+    report = process(tmp_path / "in", "sharpen", tmp_path / "out", executor=executor)
+
+    assert (COUNT - 2, 2) == (report.done, report.skipped)
+    assert (False, COUNT - 2) in seen
+    assert all(total is not None and COUNT - 2 <= total <= COUNT for _, total in seen)
 
 
 def test_a_run_that_died_is_taken_up(queue, worker, tasks):
@@ -345,9 +363,9 @@ def test_a_full_queue_is_waited_for(queue, worker, tasks):
     answers = iter([Submitted(SubmitKind.FULL, 0, 0), None, Submitted(SubmitKind.FULL, 0, 1), None])
     submits = queue.submit
 
-    def submit(job: str, items: Any, *, after: int = 0, last: bool = False) -> Submitted:
+    def submit(job: str, items: Any, *, after: int = 0, last: bool = False, more: int | None = None) -> Submitted:
         answer = next(answers, None) if items else None
-        return answer or submits(job, items, after=after, last=last)
+        return answer or submits(job, items, after=after, last=last, more=more)
 
     queue.submit = submit
 

@@ -93,12 +93,12 @@ class QueueMachine(RuleBasedStateMachine):
         self.both("create", JOBS[job])
 
     @rule(job=jobs, first=st.integers(0, 20), size=st.integers(0, 8), step=st.integers(1, 3), after=st.integers(0, 5),
-          last=st.booleans())  # fmt: skip
-    def submit(self, job: str, first: int, size: int, step: int, after: int, *, last: bool) -> None:
+          last=st.booleans(), more=st.none() | st.integers(0, 3))  # fmt: skip
+    def submit(self, job: str, first: int, size: int, step: int, after: int, more: int | None, *, last: bool) -> None:
         """Hand over: new, known, overlapping, with gaps, from a wrong cursor, with or without an end."""
         indexes = range(first, first + size * step, step)
         items = [Item(index, f"{job}{index}".encode()) for index in indexes]
-        answer = self.both("submit", job, items, after=after, last=last)
+        answer = self.both("submit", job, items, after=after, last=last, more=more)
         if answer.kind is SubmitKind.ACCEPTED:
             self.handed[job] |= set(indexes)
 

@@ -102,14 +102,14 @@ class Moody(MemoryQueue):
         super().__init__()
         self.moods = list(moods)
 
-    def submit(self, job, items, *, after=0, last=False) -> Submitted:
+    def submit(self, job, items, *, after=0, last=False, more=None) -> Submitted:
         """Be moody, then work."""
         if self.moods:
             mood = self.moods.pop(0)
             if isinstance(mood, Exception):
                 raise mood
             return mood
-        return super().submit(job, items, after=after, last=last)
+        return super().submit(job, items, after=after, last=last, more=more)
 
 
 def test_a_queue_that_was_away_gets_tasks_once(run_on):

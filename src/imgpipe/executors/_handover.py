@@ -68,6 +68,7 @@ class Handover:
         self._unsent: list[int] = []  # of those that wait, in order
         self._last_index = -1
         self._next = 0  # what the queue has answered
+        self._more: int | None = None  # tasks that will be added
         self._is_open = self._is_sealed = False
         self._earlier: Earlier | None = None
         self._in_doubt: set[int] = set()  # the queue had them already: they may have ended long ago
@@ -128,8 +129,12 @@ class Handover:
             self._unsent.append(index)
         return result
 
-    def send(self, *, last: bool) -> None:
-        """Hand over what is not in the queue yet, as far as there is room. `last` says that nothing follows."""
+    def send(self, *, last: bool, more: int | None = None) -> None:
+        """Hand over what is not in the queue yet, as far as there is room.
+
+        `last` says that nothing follows; `more` how much will, as far as is known.
+        """
+        self._more = more
         while self._unsent or (last and self._is_open and not self._is_sealed):
             if not self._is_open:
                 self._begin_anew()
@@ -177,7 +182,8 @@ class Handover:
 
     def _submit(self, chunk: list[int], *, last: bool) -> Submitted:
         items = [Item(index, self._waiting[index].payload) for index in chunk]
-        answer = self._ask(lambda: self._queue.submit(self.id, items, after=self._next, last=last))
+        more = None if self._more is None else self._more + len(self._unsent) - len(items)
+        answer = self._ask(lambda: self._queue.submit(self.id, items, after=self._next, last=last, more=more))
         self._is_sealed = self._is_sealed or (last and answer.kind is SubmitKind.ACCEPTED)
         return answer
 

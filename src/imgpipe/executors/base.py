@@ -32,6 +32,9 @@ class Executor(ABC):
     def run(self, tasks: Iterable[Task]) -> Generator[Result, None, None]:
         """Run tasks and yield their results. May be called again when the iterator is exhausted or closed."""
 
+    def expect(self, count: int) -> None:  # noqa: B027 - most have nobody to tell
+        """Hear how many tasks the run will have in all, as far as is known. It is for those who watch."""
+
     def close(self) -> None:  # noqa: B027 - not every executor has something to release
         """Release all threads and processes."""
 

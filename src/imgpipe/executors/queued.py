@@ -112,6 +112,8 @@ class QueuedExecutor(Executor):
         self._patience = Patience(say, self._options.start_seconds)
         self._job: Handover | None = None
         self._batch = 1
+        self._expected: int | None = None
+        self._taken_count = 0
 
     @property
     def job(self) -> str:
@@ -131,7 +133,7 @@ class QueuedExecutor(Executor):
             return
         feed = _alike(first, source)
         job = self._job = self._open(first)
-        self._batch = 1
+        self._batch, self._taken_count = 1, 0
         silence = _Silence(self._options.silence_seconds)
         trouble: Exception | None = None
         more = True
@@ -142,7 +144,7 @@ class QueuedExecutor(Executor):
                 if more and self._has_room(job):
                     known, more, trouble = self._taken(feed, job)
                     yield from known
-                job.send(last=not more)
+                job.send(last=not more, more=self._still_to_come())
                 if self._options.wait:
                     yield from _news(job, silence, may_wait=not (more and self._has_room(job)))
                 elif not job.is_clear:
@@ -155,6 +157,10 @@ class QueuedExecutor(Executor):
 
     def tend(self) -> None:
         """Look after what is needed for the work, again and again while it goes on."""
+
+    def expect(self, count: int) -> None:
+        """Tell the queue with what is handed over next."""
+        self._expected = count
 
     def detach(self) -> None:
         """Let the workers finish what they were given, without us."""
@@ -208,6 +214,9 @@ class QueuedExecutor(Executor):
         self._patience.seconds = options.wait_seconds
         return job
 
+    def _still_to_come(self) -> int | None:
+        return None if self._expected is None else max(self._expected - self._taken_count, 0)
+
     def _is_awaited(self, job: Handover) -> bool:
         return len(job) > 0 if self._options.wait else not job.is_clear
 
@@ -230,6 +239,7 @@ class QueuedExecutor(Executor):
                 return known, False, None
             except Exception as error:  # noqa: BLE001 - raised by the caller, after the results
                 return known, False, error
+            self._taken_count += 1
             result = job.add(task)
             if result is not None:
                 known.append(result)

@@ -112,15 +112,15 @@ def _signals(queue: ClassQueue, reading: Reading, hosts: Sequence[SeenHost], fle
 
 def _is_batch(jobs: Sequence[JobStatus]) -> bool:
     """Whether most of what is left belongs to one large job: that waits on purpose; many small ones are a stream."""
-    left = [(job.submitted - job.settled, job.submitted) for job in jobs]
-    most, submitted = max(left, default=(0, 0))
-    return submitted >= _LARGE and 2 * most >= sum(count for count, _ in left)
+    totals = [(job.submitted if job.total is None else job.total, job) for job in jobs]
+    left = [(total - job.settled, total) for total, job in totals]
+    most, total = max(left, default=(0, 0))
+    return total >= _LARGE and 2 * most >= sum(count for count, _ in left)
 
 
 def _remaining(jobs: Sequence[JobStatus]) -> int | None:
-    if any(job.total is None for job in jobs):
-        return None
-    return sum(job.submitted - job.settled for job in jobs)
+    left = [job.total - job.settled for job in jobs if job.total is not None]
+    return sum(left) if len(left) == len(jobs) else None
 
 
 def _pools(workers: Sequence[WorkerStatus]) -> Mapping[str, int]:

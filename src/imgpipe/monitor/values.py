@@ -42,9 +42,10 @@ class Eta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One job. `total` is None while tasks are still handed over; `finishing` says that no task waits any more.
+    """One job. `total` is what its submitter expects while it hands tasks over, None if it does not say.
 
-    `done` are at their end: `ok`, `failed`, `lost` with their workers, or `cancelled`. `retried` counts tries.
+    `finishing` says that no task waits any more. `done` are at their end: `ok`, `failed`, `lost` with their workers, or
+    `cancelled`. `retried` counts tries.
     """
 
     id: str

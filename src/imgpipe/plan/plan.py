@@ -129,6 +129,7 @@ class Plan:
         naming = None if options.in_place else Naming(options.name, recipe.write.format, self._fingerprint)
         self._placement = Placement(self.root, naming)
         self._targets: Marks | None = None
+        self.pictures: int | None = None  # what the last `check` has counted
 
     def check(self, *, dry_run: bool = False) -> PlanSummary:
         """Walk over all sources once, and find out what forbids the run before anything is done.
@@ -152,6 +153,7 @@ class Plan:
         if not dry_run:
             _probe(self.root)
         self._targets = survey.targets
+        self.pictures = summary.pictures
         return summary
 
     def open_ledger(self) -> Ledger:

@@ -48,6 +48,7 @@ class MemoryJob:
     state: JobState = JobState.RUNNING
     why: str = ""
     sealed: bool = False
+    expected: int | None = None
     next: int = 0
     submitted: set[int] = field(default_factory=set)
     done: set[int] = field(default_factory=set)
@@ -165,6 +166,7 @@ class MemoryJob:
             routing=self.spec.routing,
             spec=self.spec.spec,
             sealed=self.sealed,
+            expected=self.expected,
             next=self.next,
             submitted=len(self.submitted),
             pending=len(self.pending),

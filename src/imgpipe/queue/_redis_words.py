@@ -143,7 +143,7 @@ def job_of(
     counts = {count: int(fields[count.encode()]) for count in _COUNTS}
     state = JobState(fields[b"state"].decode())
     settled = counts["done"] + counts["failed"] + counts["lost"]
-    finished = fields.get(b"finished")
+    finished, expected = fields.get(b"finished"), fields.get(b"expected")
     routing: Any = fields[b"routing"].decode()
     return JobStatus(
         id=name,
@@ -153,6 +153,7 @@ def job_of(
         routing=routing,
         spec=fields[b"spec"],
         sealed=fields[b"sealed"] == b"1",
+        expected=None if expected is None else int(expected),
         pending=pending,
         retrying=retrying,
         cancelled=counts["submitted"] - settled if state is JobState.CANCELLED else 0,

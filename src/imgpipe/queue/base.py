@@ -56,11 +56,13 @@ class TaskQueue(ABC):
         """
 
     @abstractmethod
-    def submit(self, job: str, items: Sequence[Item], *, after: int = 0, last: bool = False) -> Submitted:
+    def submit(
+        self, job: str, items: Sequence[Item], *, after: int = 0, last: bool = False, more: int | None = None
+    ) -> Submitted:
         """Hand over at most `MOST_ITEMS` items, in the order of their index.
 
-        `after` is the `next` of the previous answer. `last` says that there will be no more;
-        it may come without items.
+        `after` is the `next` of the previous answer. `last` says that there will be no more; it may come without items.
+        `more` is how many will follow, as far as is known: for those who watch.
         """
 
     @abstractmethod

@@ -82,7 +82,9 @@ class MemoryQueue(TaskQueue):
             job.sealed, job.touched = False, now
             return job.status(now)
 
-    def submit(self, job: str, items: Sequence[Item], *, after: int = 0, last: bool = False) -> Submitted:
+    def submit(
+        self, job: str, items: Sequence[Item], *, after: int = 0, last: bool = False, more: int | None = None
+    ) -> Submitted:
         """Hand over items."""
         check_items(items)
         with self._changed:
@@ -99,6 +101,7 @@ class MemoryQueue(TaskQueue):
             known.add(items, now)
             known.touched = now
             known.sealed = known.sealed or last
+            known.expected = known.expected if more is None else len(known.submitted) + more
             self._tally.note(known.spec.task_class, "enqueued", new)
             self._routing.offer(known, new)
             self._conclude(known, now)

@@ -102,12 +102,14 @@ class RedisQueue(TaskQueue):
             return self.create(spec)
         return status
 
-    def submit(self, job: str, items: Sequence[Item], *, after: int = 0, last: bool = False) -> Submitted:
+    def submit(
+        self, job: str, items: Sequence[Item], *, after: int = 0, last: bool = False, more: int | None = None
+    ) -> Submitted:
         """Hand over items."""
         check_items(items)
         words = [part for item in items for part in (item.index, item.payload)]
         try:
-            answer = self._script("submit", job, after, int(last), len(items), *words)
+            answer = self._script("submit", job, after, int(last), "" if more is None else more, len(items), *words)
         except QueueFull:
             return Submitted(SubmitKind.FULL, after)
         return Submitted(SubmitKind(answer[0].decode()), *(int(number) for number in answer[1:]))

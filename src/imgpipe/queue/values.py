@@ -273,7 +273,7 @@ class Reaped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
-    """All counts of a job. `total` is None while its submitter may still add tasks.
+    """All counts of a job. While its submitter may still add tasks, `expected` is how many it believes to add in all.
 
     `pending` wait, `running` are in workers' hands, `retrying` wait for another try. `attempts` failed and were tried
     again, `losses` ran in a worker that died, `deliveries` were handed out without a word coming back, `interrupted`
@@ -288,6 +288,7 @@ class JobStatus:
     routing: Routing
     spec: bytes
     sealed: bool
+    expected: int | None = None
     next: int
     submitted: int
     pending: int
@@ -311,8 +312,10 @@ class JobStatus:
 
     @property
     def total(self) -> int | None:
-        """All tasks, once that is known."""
-        return self.submitted if self.sealed else None
+        """All tasks, as far as that is known: while more may come, what its submitter believes."""
+        if self.sealed:
+            return self.submitted
+        return None if self.expected is None else max(self.expected, self.submitted)
 
     @property
     def settled(self) -> int:

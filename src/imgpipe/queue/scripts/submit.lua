@@ -1,8 +1,8 @@
 -- Hand over items. Those that are in already are ignored, so it can be said again when the answer was lost.
--- ARGV: job, after, last (0 or 1), number of items, index, payload, ...
+-- ARGV: job, after, last (0 or 1), how many will follow or '', number of items, index, payload, ...
 -- Returns {'accepted' | 'full' | 'gap' | 'closed', next, room, added}
 -- With items, it begins with a write that a full Redis refuses, so nothing is half done then.
-local name, after, last, items = arg(), num(), arg(), num()
+local name, after, last, more, items = arg(), num(), arg(), arg(), num()
 local j = job(name)
 if not j or not is_open(j.state) then return { 'closed', 0, 0, 0 } end
 local key, bits = P .. 'j:' .. name, P .. 'in:' .. name
@@ -31,6 +31,7 @@ if #records > 0 then
   write_counts()
 end
 call('HSET', key, 'touched', NOW, 'next', next)
+if more ~= '' then call('HSET', key, 'expected', call('HGET', key, 'submitted') + more) end
 if last == '1' then call('HSET', key, 'sealed', 1) end
 conclude(name)
 return { 'accepted', next, room - #records, #records }
