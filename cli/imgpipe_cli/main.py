@@ -124,7 +124,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return ExitCode.DONE
     except ImgpipeError as error:
         code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
-        return _complain(f"{error}\n{_NOBODY_ANSWERS}" if isinstance(error, QueueUnavailable) else error, code)
+        return _complain(f"{error}\n{_NOBODY_ANSWERS}" if type(error) is QueueUnavailable else error, code)
     except Exception as error:  # noqa: BLE001 - the last resort: one line here, the rest in a file
         return _unexpected(error)
     return code if isinstance(code, int) else ExitCode.DONE

@@ -152,5 +152,9 @@ class QueueUnavailable(ImgpipeError):
     """The queue does not answer, or not now; what was asked of it may or may not have been done. Try again."""
 
 
+class ServerUnavailable(QueueUnavailable):
+    """The server that was to tell of the queue does not answer, or its queue does not."""
+
+
 class QueueRefused(ImgpipeError):
     """The queue answers that it will not serve us, and will not change its mind; the message says what to change."""

@@ -120,9 +120,11 @@ def test_server_that_wants_a_token(server, capfd):
 
 
 def test_server_that_is_not_there(capfd):
-    """Code 5, as for a Redis."""
+    """Code 5, as for a Redis; to start a Redis would not help."""
     assert 5 == main(["metrics", "--url", "http://127.0.0.1:1"])
-    assert "may be over" in capfd.readouterr().err
+    err = capfd.readouterr().err
+    assert "may be over" in err
+    assert "imgpipe up" not in err
 
 
 def test_lines_where_there_is_no_terminal(recording, capfd, monkeypatch):

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from imgpipe.errors import BadOption, QueueUnavailable
+from imgpipe.errors import BadOption, ServerUnavailable
 from imgpipe.monitor.document import from_data
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ class Remote:
     def take(self) -> Snapshot:
         """Return how things are there.
 
-        Raises `QueueUnavailable` while nobody answers, or the queue there is away, `BadOption` for somebody else who
+        Raises `ServerUnavailable` while nobody answers, or the queue there is away, `BadOption` for somebody else who
         does, or where a token is missing.
         """
         status, data = self._get()
         if status == http.client.UNAUTHORIZED:
             raise BadOption("token-file", None, f"a file with the token of {self._url}")
         if status >= http.client.INTERNAL_SERVER_ERROR:
-            raise QueueUnavailable(f"{self._url} cannot tell: {_detail(data, status)}")
+            raise ServerUnavailable(f"{self._url} cannot tell: {_detail(data, status)}")
         try:
             return from_data(json.loads(data))
         except (ValueError, RecursionError, BadOption) as error:
@@ -59,7 +59,7 @@ class Remote:
             return answer.status, answer.read(_MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
             why = getattr(error, "strerror", None) or type(error).__name__
-            raise QueueUnavailable(f"{self._url} does not answer: it may be over ({why})") from error
+            raise ServerUnavailable(f"{self._url} does not answer: it may be over ({why})") from error
         finally:
             connection.close()
 
