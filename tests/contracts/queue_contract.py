@@ -724,7 +724,7 @@ class QueueContract:
 
         assert names == sorted(set(refused))
         assert [0, 1] == sorted(claim.index for claim in done_)
-        assert [(2, 0, 0)] * 50 == [(s.pending, s.running, s.losses) for s in map(queue.status, names)]
+        assert [(2, 0, 0, 1)] * 50 == [(s.pending, s.running, s.losses, s.refused) for s in map(queue.status, names)]
         queue.register(worker("other", slots=4), LEASE_SECONDS)
         assert {"new"} == {claim.job[:3] for claim in queue.claim("other", 4, starting=4).tasks}
         queue.leave("w")

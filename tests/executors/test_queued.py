@@ -145,7 +145,7 @@ def test_all_that_a_worker_says_comes_back(queue, worker, tasks):
 
 def test_how_much_a_plan_has_is_known_while_it_is_handed_over(queue, worker, tasks, tmp_path):
     """Those who watch see all that is left to do, less with each picture that turns out to be up to date."""
-    seen = []
+    seen: list[tuple[bool, int | None]] = []
 
     def look_and_work() -> None:
         seen.extend((job.sealed, job.total) for job in queue.jobs() if not job.is_over)

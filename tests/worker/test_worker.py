@@ -14,6 +14,7 @@ from PIL import Image
 
 from imgpipe import FailureCode, Outcome, Task
 from imgpipe.errors import QueueRefused, QueueUnavailable
+from imgpipe.queue.explain import why_waiting
 from imgpipe.queue.payload import decode_task, encode_task
 from imgpipe.queue.values import Claim, Item, JobSpec, JobState, Settled, TaskState, Verdict, WorkerSpec
 from imgpipe.work import run_task
@@ -121,9 +122,12 @@ def test_what_is_unknown_here_is_left_to_others(bench, fields):
     with working(bench.queue) as (_, events):
         bench.finish("good")
         until(lambda: "unfit" in [event.kind for event in events])
-        until(lambda: bench.status("new").pending == 1)
+        until(lambda: bench.status("new").refused == 1)
+        status = bench.status("new")
+        why = why_waiting(status, bench.queue.classes(), bench.queue.workers())
 
-    status = bench.status("new")
+    assert "1 picture waits: every worker has given them back" in why
+    assert 1 == status.pending
     assert (0, 0, 0, 0) == (status.failed, status.attempts, status.losses, status.deliveries)
     assert 1 == [event.kind for event in events].count("unfit")
 

@@ -180,6 +180,7 @@ class MemoryJob:
             losses=self.counts["losses"],
             deliveries=self.counts["deliveries"],
             interrupted=self.counts["interrupted"],
+            refused=self.counts["refused"],
             late=self.counts["late"],
             duplicates=self.counts["duplicates"],
             busy_seconds=self.busy_seconds,

@@ -56,6 +56,7 @@ class MemoryWorker:
         """Get no more of a job. Beyond what is reasonable it is asked about all of them anew."""
         if len(self.unfit) >= MOST_UNFIT:
             self.unfit.clear()
+        job.counts["refused"] += job.spec.id not in self.unfit
         self.unfit[job.spec.id] = job.created
 
     def can_run(self, job: MemoryJob) -> bool:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _QUEUED = re.compile(rb"\d+\|\d+\|\d+\|\d+\|(\d{1,15})\|")  # when a task began to wait, in ms
 _COUNTS = ("next", "submitted", "running", "done", "failed", "lost", "attempts", "losses", "deliveries",
-           "interrupted", "late", "duplicates")  # fmt: skip
+           "interrupted", "refused", "late", "duplicates")  # fmt: skip
 
 
 def flat(fields: Mapping[str, Any]) -> list[Any]:
@@ -140,7 +140,7 @@ def job_of(
 ) -> JobStatus | None:
     if b"state" not in fields:
         return None
-    counts = {count: int(fields[count.encode()]) for count in _COUNTS}
+    counts = {count: int(fields.get(count.encode(), 0)) for count in _COUNTS}
     state = JobState(fields[b"state"].decode())
     settled = counts["done"] + counts["failed"] + counts["lost"]
     finished, expected = fields.get(b"finished"), fields.get(b"expected")

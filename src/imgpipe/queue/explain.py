@@ -26,7 +26,7 @@ _LONG_SECONDS = 60.0
 
 
 def why_waiting(status: JobStatus, classes: Sequence[ClassStatus], workers: Sequence[WorkerStatus]) -> str:
-    """Return why a job's tasks wait although it runs: nobody there can take them. "" if somebody can, or none wait."""
+    """Return why a job's tasks wait although it runs: nobody there can run them. "" if somebody can, or none wait."""
     waiting = status.pending + status.retrying
     if not waiting or status.state is not JobState.RUNNING:
         return ""
@@ -34,11 +34,17 @@ def why_waiting(status: JobStatus, classes: Sequence[ClassStatus], workers: Sequ
     if not live:
         return NO_WORKERS
     able = [worker for worker in live if worker.routing == status.routing and _has_labels(worker, status)]
-    if any(worker.state != "draining" for worker in able):
+    ready = [worker for worker in able if worker.state != "draining"]
+    if ready and (status.running or status.refused < len(able)):
         return ""
     oldest = next((entry.oldest_seconds for entry in classes if entry.name == status.task_class), None)
     since = f", the oldest for {oldest / 60:.0f} min" if oldest is not None and oldest >= _LONG_SECONDS else ""
-    reason = "all workers that can run them are draining" if able else _missing(status, live)
+    if ready:
+        reason = "every worker has given them back: it does not know their filters, or is older; its output says which"
+    elif able:
+        reason = "all workers that can run them are draining"
+    else:
+        reason = _missing(status, live)
     return f"{waiting} {'picture waits' if waiting == 1 else 'pictures wait'}{since}: {reason}; live: {_counted(live)}"
 
 

@@ -277,8 +277,8 @@ class JobStatus:
 
     `pending` wait, `running` are in workers' hands, `retrying` wait for another try. `attempts` failed and were tried
     again, `losses` ran in a worker that died, `deliveries` were handed out without a word coming back, `interrupted`
-    were given back while they ran. `late` results were accepted from workers that were taken for dead, `duplicates`
-    ignored.
+    were given back while they ran, `refused` is how many workers could not run the job. `late` results were accepted
+    from workers that were taken for dead, `duplicates` ignored.
     """
 
     id: str
@@ -302,6 +302,7 @@ class JobStatus:
     losses: int
     deliveries: int
     interrupted: int
+    refused: int = 0
     late: int
     duplicates: int
     busy_seconds: float

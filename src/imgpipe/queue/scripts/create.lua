@@ -12,7 +12,7 @@ end
 for _, kind in ipairs(KINDS) do call('UNLINK', P .. kind .. name) end
 local fields = { 'digest', digest, 'needs', class, 'state', 'running', 'why', '', 'created', NOW, 'touched', NOW }
 for _, what in ipairs({ 'sealed', 'next', 'submitted', 'running', 'done', 'failed', 'lost', 'attempts', 'losses',
-  'deliveries', 'interrupted', 'late', 'duplicates', 'seen', 'bad', 'dropped', 'first', 'busy' }) do
+  'deliveries', 'interrupted', 'refused', 'late', 'duplicates', 'seen', 'bad', 'dropped', 'first', 'busy' }) do
   fields[#fields + 1], fields[#fields + 2] = what, 0
 end
 for _ = 1, 2 * num() do fields[#fields + 1] = arg() end

@@ -35,7 +35,7 @@ end
 local function refuse(name, j)
   local unfit = P .. 'unfit:' .. worker
   if call('HLEN', unfit) >= MOST_UNFIT then call('DEL', unfit) end
-  call('HSET', unfit, name, j.created)
+  count(name, 'refused', call('HSET', unfit, name, j.created))
 end
 
 local receipts, touched = {}, {}
