@@ -37,6 +37,7 @@ def test_buffers_are_used_again():
 
 
 IDLE = """
+import sys
 import psutil
 import numpy as np
 from imgpipe.allocator import give_back_freed_buffers, keep_freed_buffers
@@ -53,7 +54,7 @@ print(psutil.Process().memory_info().rss >> 20)
 @pytest.mark.parametrize(("most", "keeps"), [(256, True), (32, False)])
 def test_no_more_is_kept_than_allowed_and_none_of_it_when_idle(most, keeps):
     """Of 64 MB that were freed, a process may keep some, and gives it back when it has nothing to do."""
-    command = [sys.executable, "-c", "import sys" + IDLE, str(most)]
+    command = [sys.executable, "-c", IDLE, str(most)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     freed, idle = map(int, done.stdout.split())
 

@@ -717,6 +717,7 @@ class QueueContract:
         while claims:
             unfit = [claim for claim in claims if claim.job != "old"]
             refused += [claim.job for claim in unfit]
+            assert len(refused) <= 2 * len(names), "they are offered again"
             done_ += [claim for claim in claims if claim.job == "old"]
             words = [Settled(claim, Verdict.UNFIT) for claim in unfit]
             words += [done(claim) for claim in claims if claim.job == "old"]

@@ -159,6 +159,9 @@ def test_how_much_a_plan_has_is_known_while_it_is_handed_over(queue, worker, tas
     assert (COUNT - 2, 2) == (report.done, report.skipped)
     assert (False, COUNT - 2) in seen
     assert all(total is not None and COUNT - 2 <= total <= COUNT for _, total in seen)
+    seen.clear()
+    list(executor.run(tasks))
+    assert {None} == {total for sealed, total in seen if not sealed}  # what was expected of one run is not of the next
 
 
 def test_a_run_that_died_is_taken_up(queue, worker, tasks):

@@ -21,7 +21,7 @@ MUTATIONS = {
     "no cap on deliveries": ("reap", "deliveries >= j.max_deliveries or", ""),
     "no amnesty": ("_lib", "call('HSET', P .. 'ctl', 'after', NOW + lease)", ""),
     "submitted twice": ("submit", "if call('GETBIT', bits, index) == 0 then", "if true then"),
-    "unfit jobs come again": ("_claim", "looked == LOOKED_AT", "looked == 0 * LOOKED_AT"),
+    "unfit jobs come again": ("_claim", "return refused > 0 and is_unfit(worker, name, j)", "return false"),
     "unfit jobs hide others": ("_claim", "LOOKED_AT + refused - 1", "LOOKED_AT - 1"),
     "unfit jobs ring": ("_lib", " and not is_unfit(idle[i], name, j)", ""),
     "no window": ("submit", "if #records > room then", "if false then"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import multiprocessing
 import os
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from imgpipe.allocator import give_back_freed_buffers, keep_freed_buffers
 from imgpipe.children.messages import Begun, Finished, Ready, Unfit
 from imgpipe.children.sandbox import Sandbox, keep_to_one_thread
+from imgpipe.children.system_calls import libc
 from imgpipe.pictures.staging import always
 from imgpipe.work import run_task
 
@@ -136,7 +136,7 @@ def _die_with_parent() -> None:
         alive = getattr(forkserver._forkserver, "_forkserver_alive_fd", None)  # noqa: SLF001 - there is no other way
         if alive is not None:
             os.close(alive)
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _watch_parent() -> None:

@@ -12,10 +12,9 @@ import stat
 import struct
 import sys
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
-from imgpipe.children.system_calls import can_refuse_calls, refuse_calls
+from imgpipe.children.system_calls import can_refuse_calls, libc, refusal, refuse_calls
 from imgpipe.errors import BadOption
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class Sandbox:
                     _allow(ruleset, path, _READ & known)
             for path in self.write:
                 _allow(ruleset, path, _WRITE & known)
-            _libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+            libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
             _call(_RESTRICT_SELF, ruleset, 0)
             if can_refuse_calls():
                 refuse_calls()
@@ -132,13 +131,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 
 def _call(number: int, *arguments: object) -> int:
     """Make a system call for which the C library has no name. Raises `OSError`."""
-    answer: int = _libc().syscall(ctypes.c_long(number), *arguments)
+    answer: int = libc().syscall(ctypes.c_long(number), *arguments)
     if answer < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"the kernel refuses the sandbox: {os.strerror(code)}")
+        raise refusal()
     return answer
-
-
-@cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)

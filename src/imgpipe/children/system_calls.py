@@ -12,6 +12,7 @@ import os
 import platform
 import struct
 import sys
+from functools import cache
 from typing import NamedTuple
 
 # From linux/filter.h, linux/seccomp.h and linux/prctl.h.
@@ -39,12 +40,23 @@ _MACHINES = {
 _CLONE3, _IO_URING_SETUP = 435, 425  # the same everywhere; their users do without where a kernel does not have them
 
 
+@cache
+def libc() -> ctypes.CDLL:
+    """Return the C library of this process."""
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def refusal() -> OSError:
+    """Return what the kernel has answered to a call that it did not make."""
+    code = ctypes.get_errno()
+    return OSError(code, f"the kernel refuses the sandbox: {os.strerror(code)}")
+
+
 def can_refuse_calls() -> bool:
     """Say whether the kernel takes a filter of system calls, and it is known what they are called on this machine."""
     if sys.platform != "linux" or platform.machine() not in _MACHINES:
         return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, None, 0, 0)
+    libc().prctl(_PR_SET_SECCOMP, _MODE_FILTER, None, 0, 0)
     return ctypes.get_errno() == errno.EFAULT  # it would have liked to read it
 
 
@@ -56,10 +68,8 @@ def refuse_calls() -> None:
     lines = _filter(platform.machine())
     program = ctypes.create_string_buffer(b"".join(lines))
     head = ctypes.create_string_buffer(struct.pack("@HP", len(lines), ctypes.addressof(program)))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, head, 0, 0):
-        code = ctypes.get_errno()
-        raise OSError(code, f"the kernel refuses to filter system calls: {os.strerror(code)}")
+    if libc().prctl(_PR_SET_SECCOMP, _MODE_FILTER, head, 0, 0):
+        raise refusal()
 
 
 def _filter(machine: str) -> list[bytes]:

@@ -68,7 +68,6 @@ class Handover:
         self._unsent: list[int] = []  # of those that wait, in order
         self._last_index = -1
         self._next = 0  # what the queue has answered
-        self._more: int | None = None  # tasks that will be added
         self._is_open = self._is_sealed = False
         self._earlier: Earlier | None = None
         self._in_doubt: set[int] = set()  # the queue had them already: they may have ended long ago
@@ -134,17 +133,16 @@ class Handover:
 
         `last` says that nothing follows; `more` how much will, as far as is known.
         """
-        self._more = more
         while self._unsent or (last and self._is_open and not self._is_sealed):
             if not self._is_open:
                 self._begin_anew()
             chunk = self._chunk()
             if self._unsent and not chunk:
                 return
-            answer = self._submit(chunk, last=last and len(chunk) == len(self._unsent))
+            answer = self._submit(chunk, last=last and len(chunk) == len(self._unsent), more=more)
             if answer.kind is SubmitKind.FULL and answer.room:
                 chunk = chunk[: answer.room]
-                answer = self._submit(chunk, last=False)
+                answer = self._submit(chunk, last=False, more=more)
             if answer.kind is SubmitKind.FULL:
                 return
             if answer.kind is SubmitKind.GAP:
@@ -180,9 +178,9 @@ class Handover:
             chunk.append(index)
         return chunk
 
-    def _submit(self, chunk: list[int], *, last: bool) -> Submitted:
+    def _submit(self, chunk: list[int], *, last: bool, more: int | None = None) -> Submitted:
         items = [Item(index, self._waiting[index].payload) for index in chunk]
-        more = None if self._more is None else self._more + len(self._unsent) - len(items)
+        more = None if more is None else more + len(self._unsent) - len(chunk)
         answer = self._ask(lambda: self._queue.submit(self.id, items, after=self._next, last=last, more=more))
         self._is_sealed = self._is_sealed or (last and answer.kind is SubmitKind.ACCEPTED)
         return answer

@@ -153,13 +153,14 @@ class QueuedExecutor(Executor):
             if trouble is not None:
                 raise trouble
         finally:
+            self._expected = None
             self._end(job)
 
     def tend(self) -> None:
         """Look after what is needed for the work, again and again while it goes on."""
 
     def expect(self, count: int) -> None:
-        """Tell the queue with what is handed over next."""
+        """Tell the queue with what is handed over next, until the run ends."""
         self._expected = count
 
     def detach(self) -> None:

@@ -112,14 +112,14 @@ def _signals(queue: ClassQueue, reading: Reading, hosts: Sequence[SeenHost], fle
 
 def _is_batch(jobs: Sequence[JobStatus]) -> bool:
     """Whether most of what is left belongs to one large job: that waits on purpose; many small ones are a stream."""
-    totals = [(job.submitted if job.total is None else job.total, job) for job in jobs]
-    left = [(total - job.settled, total) for total, job in totals]
+    totals = [max(job.submitted, job.total or 0) for job in jobs]
+    left = [(total - job.settled, total) for total, job in zip(totals, jobs, strict=True)]
     most, total = max(left, default=(0, 0))
     return total >= _LARGE and 2 * most >= sum(count for count, _ in left)
 
 
 def _remaining(jobs: Sequence[JobStatus]) -> int | None:
-    left = [job.total - job.settled for job in jobs if job.total is not None]
+    left = [job.left for job in jobs if job.left is not None]
     return sum(left) if len(left) == len(jobs) else None
 
 

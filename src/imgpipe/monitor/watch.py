@@ -131,11 +131,11 @@ class Watch:
         waiting = status.pending + status.retrying
         finishing = status.sealed and not waiting and status.running > 0
         estimate = None
-        if status.total is not None and status.state is JobState.RUNNING and not finishing:
+        if status.left is not None and status.state is JobState.RUNNING and not finishing:
             slots = sum(worker.slots for worker in able_workers(status.task_class, reading.seen.workers))
             times = next(queue.duration_seconds for queue in queues if queue.capability == status.task_class)
             tail = times.mean or 0.0, times.p99 or times.p95 or times.mean or 0.0
-            estimate = eta(history.within(WINDOW_SECONDS), status.total - status.settled, slots, tail)
+            estimate = eta(history.within(WINDOW_SECONDS), status.left, slots, tail)
         return Run(
             id=status.id,
             capability=status.task_class,

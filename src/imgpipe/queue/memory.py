@@ -433,7 +433,7 @@ class MemoryQueue(TaskQueue):
         if job is None:
             return Receipt.STALE
         receipt = Receipt.ACCEPTED
-        if verdict in (Verdict.RELEASE, Verdict.UNFIT):
+        if verdict.gives_back:
             if verdict is Verdict.UNFIT:
                 known.refuse(job)
             self._release(claim.job, held)

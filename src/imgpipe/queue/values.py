@@ -79,6 +79,11 @@ class Verdict(StrEnum):
     UNFIT = "unfit"
     """Given back, nothing charged: the worker cannot run this job, and gets no more of it."""
 
+    @property
+    def gives_back(self) -> bool:
+        """Whether nothing has become of the task: it is as if it had not been claimed."""
+        return self in (Verdict.RELEASE, Verdict.UNFIT)
+
 
 class Receipt(StrEnum):
     """What the queue made of a worker's word."""
@@ -322,6 +327,11 @@ class JobStatus:
     def settled(self) -> int:
         """Tasks that are at their end."""
         return self.done + self.failed + self.lost + self.cancelled
+
+    @property
+    def left(self) -> int | None:
+        """Tasks that are not at their end, as far as the total is known."""
+        return None if self.total is None else self.total - self.settled
 
     @property
     def is_over(self) -> bool:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from imgpipe.worker.settings import WorkerSettings
 
 _WEIGHT = 0.2  # of the newest task in the average of their times
-_GIVEN_BACK = (Verdict.RELEASE, Verdict.UNFIT)
 Key = tuple[str, int, int]
 
 
@@ -136,7 +135,7 @@ class Hands:
                 key = _key(word.claim)
                 self._outbox.pop(key, None)
                 self._lost.discard(key)
-                if receipt is Receipt.STALE and word.verdict not in _GIVEN_BACK:
+                if receipt is Receipt.STALE and not word.verdict.gives_back:
                     self._counts["stale"] += 1
                 else:
                     self._counts[word.verdict] += 1
@@ -243,7 +242,7 @@ class Hands:
         key = _key(word.claim)
         self._running.pop(key, None)
         self._outbox[key] = word
-        if word.verdict not in _GIVEN_BACK:
+        if not word.verdict.gives_back:
             self._counts["settled"] += 1
             before = self._average_seconds
             now = word.busy_seconds

@@ -20,6 +20,7 @@ local function claim(worker, w, want, starting)
   local taken, held = {}, {}
   if want <= 0 then return taken end
   local refused = call('HLEN', P .. 'unfit:' .. worker)
+  local function cannot_run(name, j) return refused > 0 and is_unfit(worker, name, j) end
   local epoch = call('INCR', P .. 'epoch')
   if epoch == 1 then -- a server that has forgotten everything must not give the numbers of before
     epoch = NOW
@@ -58,7 +59,7 @@ local function claim(worker, w, want, starting)
     for _, name in ipairs(call('ZRANGE', ready, 0, LOOKED_AT + refused - 1)) do
       local j = job(name)
       if looked == LOOKED_AT then break end
-      if not (refused > 0 and j and is_unfit(worker, name, j)) then
+      if not (j and cannot_run(name, j)) then
         looked = looked + 1
         local waiting = call('LLEN', P .. 'q:' .. name)
         if waiting == 0 or not j or j.state ~= 'running' then
@@ -94,7 +95,7 @@ local function claim(worker, w, want, starting)
       local name = want > 0 and call('RPOP', FIFO)
       if not name then break end
       local j = job(name)
-      if j and (j.state == 'paused' or is_unfit(worker, name, j)) then
+      if j and (j.state == 'paused' or cannot_run(name, j)) then
         aside[#aside + 1] = name
       elseif j and j.state == 'running' then
         take(name, 1)
